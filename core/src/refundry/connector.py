@@ -1,0 +1,237 @@
+"""What a connector declares: its settings as fields, and as class data what code cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
+
+import attrs
+
+from refundry.errors import ConfigurationError
+from refundry.model import RefundStatus
+from refundry.schedule import Schedule
+
+Environment: TypeAlias = Literal["SANDBOX", "PRODUCTION"]
+ENVIRONMENTS: tuple[Environment, ...] = ("SANDBOX", "PRODUCTION")
+Operation: TypeAlias = Literal["get", "list", "webhook"]
+EVERY_OPERATION: frozenset[Operation] = frozenset({"get", "list", "webhook"})
+
+_METADATA = "refundry"
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """One setting of a connector, as its documentation, a form or a redaction needs it."""
+
+    name: str = ""
+    help: str
+    secret: bool = False
+    required: bool = False
+    """Whether the operations in ``needed_for`` cannot do without it."""
+    needed_for: frozenset[Operation] = EVERY_OPERATION
+
+
+@attrs.frozen
+class Secrets:
+    """What a webhook may be signed with: several secrets while they rotate, by key id where a header names the key."""
+
+    unnamed: tuple[str, ...] = attrs.field(default=(), repr=False)
+    by_id: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, value: object) -> Secrets:
+        """From one text, several, or a mapping by key id. Raises `ConfigurationError` for an empty one."""
+        match value:
+            case Secrets():
+                return value
+            case None | "":
+                return cls()
+            case str():
+                secrets = cls((value,))
+            case Mapping():
+                secrets = cls((), {str(key): str(secret) for key, secret in value.items()})
+            case Iterable():
+                secrets = cls(tuple(str(secret) for secret in value))
+            case _:
+                raise ConfigurationError("a webhook secret is text, several texts, or a mapping by key id")
+        if not all(secret.strip() for secret in secrets.every()) or not secrets:
+            raise ConfigurationError("a webhook secret is empty: an empty secret would verify forged events")
+        return secrets
+
+    def __bool__(self) -> bool:
+        return bool(self.unnamed or self.by_id)
+
+    def every(self) -> tuple[str, ...]:
+        """All secrets."""
+        return (*self.unnamed, *self.by_id.values())
+
+    def candidates(self, key_id: str | None = None) -> tuple[str, ...]:
+        """The secrets that a webhook which names this key may be signed with."""
+        if key_id is not None and key_id in self.by_id:
+            return (self.by_id[key_id],)
+        return self.unnamed
+
+
+def setting(
+    *,
+    help: str,  # noqa: A002  the word that its readers know from command lines and forms
+    secret: bool = False,
+    needed_for: Iterable[Operation] = EVERY_OPERATION,
+    default: Any = attrs.NOTHING,
+) -> Any:
+    """A field of a connector.
+
+    Without a default it is required by the operations in ``needed_for``, and only they fail when it is missing. A
+    secret one is kept out of every repr, log and error. ``help`` says what it is, in the words of the processor's
+    dashboard.
+    """
+    described = Setting(help=help, secret=secret, required=default is attrs.NOTHING, needed_for=frozenset(needed_for))
+    return attrs.field(
+        default="" if default is attrs.NOTHING else default, repr=not secret, metadata={_METADATA: described}
+    )
+
+
+def signing_secrets(
+    *,
+    help: str,  # noqa: A002
+    needed_for: Iterable[Operation] = ("webhook",),
+    default: Any = attrs.NOTHING,
+) -> Any:
+    """A secret field that takes one webhook secret, several, or a mapping by key id; its value is `Secrets`.
+
+    Without a default it is required by the operations in ``needed_for``.
+    """
+    described = Setting(help=help, secret=True, required=default is attrs.NOTHING, needed_for=frozenset(needed_for))
+    return attrs.field(default=Secrets(), converter=Secrets.of, repr=False, metadata={_METADATA: described})
+
+
+@attrs.frozen
+class OneOf:
+    """Alternative sets of settings, one of which must be complete for the operations in ``needed_for``."""
+
+    alternatives: tuple[frozenset[str], ...]
+    needed_for: frozenset[Operation] = frozenset({"get", "list"})
+
+
+def one_of(*alternatives: Iterable[str], needed_for: Iterable[Operation] = ("get", "list")) -> OneOf:
+    """``credentials = one_of({"secret_key"}, {"client_id", "client_secret"})``: either will do."""
+    return OneOf(tuple(frozenset(names) for names in alternatives), frozenset(needed_for))
+
+
+Basis: TypeAlias = Literal["created", "updated", "settled", "payment"]
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """What a processor's list can do."""
+
+    basis: Basis
+    """Which time of a refund the window is compared with; "payment": it lists one payment's refunds alone."""
+    by_payment: bool = False
+    """Whether it can also list the refunds of one payment."""
+    max_days: int | None = None
+    """The longest window in one request; longer ones are split."""
+    complete: bool = True
+    """False when the list leaves out refunds that a get would find."""
+    max_page_size: int = 100
+
+
+Hosts: TypeAlias = Mapping[Environment, str | tuple[str, ...]]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(setting, signing_secrets))
+class _Declared:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Without slots the class is decorated in place, which is what __init_subclass__ can do.
+        attrs.frozen(kw_only=True, slots=False)(cls)
+
+
+class Connector(_Declared):
+    """The base of every connector: a frozen attrs class whose fields are the account's settings.
+
+    A subclass declares the class data below and implements hooks of `refundry.hookspecs.ConnectorSpecs` with
+    ``@hookimpl``. What it implements is what it can do.
+    """
+
+    name: ClassVar[str]
+    """The name of its entry point in the group ``refundry.connectors``."""
+    title: ClassVar[str]
+    """The processor's own name."""
+    documentation: ClassVar[Mapping[str, str]]
+    """Links to the processor's documents, by what they describe."""
+    base_urls: ClassVar[Mapping[str, Hosts]]
+    """By base name and environment: an https URL, a template over the fields (``https://{prefix}.example.com``), or
+    several of which the first counts whose fields are all set."""
+    statuses: ClassVar[Mapping[str, RefundStatus]]
+    """The status table: every documented condition, and what it means for the refund."""
+    unmapped: ClassVar[Mapping[str, str]] = {}
+    """Documented words that are no status of a refund, each with the reason."""
+    extra_hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts beside those of `base_urls` that the connector may ask, for example for a certificate."""
+    identifiers: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"connector_refund_id"}),)
+    """The alternative sets of query fields that a get needs; ``metadata.<key>`` names a key of the metadata."""
+    listing: ClassVar[Listing | None] = None
+    """What its list can do; None where there is none."""
+    credentials: ClassVar[OneOf | None] = None
+    """Alternative sets of settings."""
+    key_prefixes: ClassVar[Mapping[str, Mapping[Environment, tuple[str, ...]]]] = {}
+    """By setting and environment: how its keys begin, where one host serves both environments."""
+    rate_limit: ClassVar[Mapping[Environment, float]] = {}
+    """Requests per second that the processor allows."""
+    request_id_header: ClassVar[str | None] = None
+    """The header of an answer that the processor's support asks for."""
+    visible_after: ClassVar[timedelta] = timedelta(0)
+    """How long a fresh refund may be "not found"."""
+    settles_within: ClassVar[timedelta | None] = None
+    """How long a refund usually takes to settle, by the processor's document; None where it says nothing."""
+    reversible_for: ClassVar[timedelta | None] = None
+    """How long a success may still turn; None where the processor's document says nothing."""
+    unsigned_events: ClassVar[bool] = False
+    """Whether `verify_event` may say that nothing is proved."""
+    schedule: ClassVar[Schedule] = Schedule()
+    """How often an open refund is asked for."""
+
+    environment: Environment = setting(default="SANDBOX", help="SANDBOX or PRODUCTION")
+    webhook_url: str | None = setting(
+        default=None, needed_for={"webhook"}, help="The public address of the webhook endpoint, as registered"
+    )
+
+
+def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:
+    """The settings of a connector, its own first and those that every connector has last."""
+    described = [
+        attrs.evolve(field.metadata[_METADATA], name=field.name)
+        for field in _fields(connector)
+        if _METADATA in field.metadata
+    ]
+    shared = {field.name for field in _fields(Connector)}
+    return tuple(sorted(described, key=lambda one: one.name in shared))
+
+
+def _fields(connector: type[Connector]) -> tuple[attrs.Attribute[Any], ...]:
+    return attrs.fields(connector)  # type: ignore[arg-type, no-any-return]
+
+
+def missing_settings(connector: Connector, operation: Operation) -> tuple[str, ...]:
+    """What this account lacks for this operation: names of settings, or alternatives as ``a, or b and c``."""
+    missing = [
+        one.name
+        for one in settings_of(type(connector))
+        if one.required and operation in one.needed_for and not getattr(connector, one.name)
+    ]
+    choice = type(connector).credentials
+    if choice and operation in choice.needed_for and not _any_complete(connector, choice):
+        missing.append(", or ".join(" and ".join(sorted(names)) for names in choice.alternatives))
+    return tuple(missing)
+
+
+def _any_complete(connector: Connector, choice: OneOf) -> bool:
+    return any(all(getattr(connector, name) for name in names) for names in choice.alternatives)
+
+
+def secrets_of(connector: Connector) -> tuple[str, ...]:
+    """Every secret value of this account, for redaction."""
+    values = [getattr(connector, one.name) for one in settings_of(type(connector)) if one.secret]
+    return tuple(secret for value in values if value for secret in Secrets.of(value).every())

@@ -1,0 +1,358 @@
+"""Each operation as a conversation without I/O, driven alike by the blocking and the asynchronous client.
+
+An operation is a generator of steps: `Send`, `Pause`, `NeedToken`. A driver performs each step, sends the result back
+in, or throws the `RefundryError` that it met.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import Any, TypeAlias, TypeVar
+from uuid import uuid4
+
+import attrs
+
+from refundry.account import Account
+from refundry.connector import Operation
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    InvalidQuery,
+    MappingError,
+    ProcessorUnavailable,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.http import Event, Moment, Request, Response, Token, WireRequest
+from refundry.model import Delivery, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.plugins import Observers
+from refundry.policy import Policy, read_retry_after
+from refundry.state import Source, observe
+
+T = TypeVar("T")
+
+MOST_STEPS = 3
+"""More requests than this for one refund are a connector that goes in circles."""
+ANSWER_LIMIT = 1 << 20
+PAGE_LIMIT = 8 << 20
+_KEY_LIFETIME = 3600.0
+_MOST_KEYS = 16
+_TOKEN_MARGIN = 30.0
+
+logger = logging.getLogger("refundry.exchange")
+
+
+@attrs.frozen
+class Send:
+    """Send this request before the deadline (of the policy's monotonic clock) and answer with the `Response`."""
+
+    request: WireRequest
+    deadline: float
+    limit: int
+    """The most bytes an answer may have, unpacked."""
+
+
+@attrs.frozen
+class Pause:
+    """Wait this many seconds."""
+
+    seconds: float
+
+
+@attrs.frozen
+class NeedToken:
+    """Answer with an access token other than the stale one, or None; one thread or task at a time asks for it."""
+
+    stale: str | None
+    deadline: float
+
+
+Step: TypeAlias = Send | Pause | NeedToken
+Steps: TypeAlias = Generator[Step, Any, T]
+
+
+class TokenCache:
+    """The access token of one account, until shortly before it expires."""
+
+    def __init__(self) -> None:
+        self._token: Token | None = None
+        self._until = 0.0
+
+    def current(self, now: float, stale: str | None) -> str | None:
+        """The token that may be used now, unless it is the stale one."""
+        if self._token is None or now >= self._until or self._token.value == stale:
+            return None
+        return self._token.value
+
+    def keep(self, token: Token | None, now: float) -> str | None:
+        """Remember a token and return its value."""
+        self._token = token
+        if token is None:
+            return None
+        lifetime = token.lifetime.total_seconds()
+        self._until = now + lifetime - min(_TOKEN_MARGIN, lifetime / 10)
+        return token.value
+
+
+@attrs.define
+class Exchange:
+    """The operations of one account as steps."""
+
+    account: Account
+    policy: Policy
+    observers: Observers
+    timeout: float
+    tokens: TokenCache = attrs.field(factory=TokenCache)
+    _keys: dict[str, tuple[Response, float]] = attrs.field(factory=dict)
+
+    def get(self, query: RefundQuery) -> Steps[Refund]:
+        """Ask for one refund."""
+        self._require("get")
+        self._check_identifiers(query)
+        refund = yield from self._get(query)
+        self.observed(refund, "get")
+        return refund
+
+    def page(self, window: Window, cursor: str | None) -> Steps[RefundPage]:
+        """Ask for one page of a window; its refunds come completed, its hints as they are."""
+        hooks = self.account.hooks
+        request = self._ours("list", hooks.fetch_refunds, window, cursor)
+        response = yield from self._answer(request, "list", self._deadline(), PAGE_LIMIT)
+        page = self._ours("list", hooks.map_refunds, window, cursor, response)
+        refunds = [_complete(refund, None, response) for refund in page.refunds]
+        return attrs.evolve(page, refunds=refunds)
+
+    def token(self, deadline: float) -> Steps[Token | None]:
+        """Ask for an access token."""
+        request = self._ours("token", self.account.hooks.fetch_token)
+        if request is None:
+            return None
+        response = yield from self._attempts(request, "token", None, deadline, ANSWER_LIMIT)
+        return self._ours("token", self.account.hooks.map_token, response)
+
+    def receive(self, event: Event) -> Steps[Delivery]:
+        """Verify a webhook and map it. Raises `SignatureError`, with the reply to give, for one to be refused."""
+        self._require("webhook")
+        hooks = self.account.hooks
+        try:
+            proved = yield from self._verify(event)
+        except SignatureError as error:
+            error.reply = self._reply(event, accepted=False)
+            raise
+        mapped = self._ours("webhook", hooks.map_event, event)
+        events = [one for one in mapped if isinstance(one, RefundEvent)]
+        problems = [one for one in mapped if isinstance(one, MappingError)]
+        if problems and not events:
+            raise problems[0]
+        completed = [self._complete_event(one, number, event, proved) for number, one in enumerate(events)]
+        for one in completed:
+            if one.refund is not None:
+                self.observed(one.refund, "webhook")
+        return Delivery(events=completed, reply=self._reply(event, accepted=True), problems=problems)
+
+    def observed(self, refund: Refund, source: Source) -> None:
+        """Tell the observers what the processor said."""
+        now = self.policy.clock.now()
+        self.observers.refund_observed(observe(self.account.name, refund, source=source, observed_at=now))
+
+    def _get(self, query: RefundQuery) -> Steps[Refund]:
+        hooks, deadline = self.account.hooks, self._deadline()
+        previous: list[Response] = []
+        request = self._ours("get", hooks.fetch_refund, query)
+        while len(previous) < MOST_STEPS:
+            response = yield from self._answer(request, "get", deadline, ANSWER_LIMIT)
+            result = self._ours("get", hooks.map_refund, query, response, tuple(previous), response=response)
+            if isinstance(result, Refund):
+                return _complete(result, query, response)
+            previous.append(response)
+            request = result
+        raise self._named(MappingError("the connector asked too often for one refund"), "get")
+
+    def _answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
+        if not self.account.hooks.can("fetch_token"):
+            return (yield from self._attempts(request, operation, None, deadline, limit))
+        token = yield NeedToken(None, deadline)
+        try:
+            return (yield from self._attempts(request, operation, token, deadline, limit))
+        except AuthenticationError:
+            if token is None:
+                raise
+        token = yield NeedToken(token, deadline)
+        return (yield from self._attempts(request, operation, token, deadline, limit))
+
+    def _attempts(
+        self, request: Request, operation: str, token: str | None, deadline: float, limit: int
+    ) -> Steps[Response]:
+        policy = self.policy
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                response = yield from self._attempt(request, operation, token, deadline, limit)
+            except RefundryError as error:
+                self._named(error, operation, token=token)
+                if error.retryable:
+                    policy.budget.failed()
+                delay = policy.retry_delay(tries, error, deadline - policy.clock.monotonic())
+                if delay is None:
+                    raise
+                logger.debug("%s: %s, try %d in %.1f s", self.account.name, type(error).__name__, tries + 1, delay)
+            else:
+                policy.budget.succeeded()
+                return response
+            yield Pause(delay)
+
+    def _attempt(
+        self, request: Request, operation: str, token: str | None, deadline: float, limit: int
+    ) -> Steps[Response]:
+        policy, account = self.policy, self.account
+        now = policy.clock.monotonic()
+        wait = policy.limiter.reserve(now, deadline - now)
+        if wait > 0:
+            yield Pause(wait)
+        wire = request.to_wire(account.url_of(request))
+        if request.auth is not None:
+            wire = request.auth(wire, Moment(now=policy.clock.now(), nonce=str(uuid4()), token=token))
+        self.observers.request_sent(account.name, operation, request)
+        started = policy.clock.monotonic()
+        response: Response = yield Send(wire, deadline, limit)
+        elapsed = timedelta(seconds=policy.clock.monotonic() - started)
+        self.observers.response_received(account.name, operation, response, elapsed)
+        objection = self._objection(response, operation)
+        if objection is not None:
+            raise objection
+        return response
+
+    def _objection(self, response: Response, operation: str) -> RefundryError | None:
+        error: RefundryError | None = self._ours(operation, self.account.hooks.map_error, response)
+        if error is None:
+            error = default_error(response, operation, self.policy)
+        elif operation == "token" and response.status_code in (400, 401, 403):
+            error = AuthenticationError(error.message, code=error.code)
+        if error is None:
+            return None
+        error.status_code = error.status_code or response.status_code
+        header = self.account.connector.request_id_header
+        error.request_id = error.request_id or (response.header(header) if header else None)
+        return error
+
+    def _verify(self, event: Event) -> Steps[bool]:
+        hooks = self.account.hooks
+        verdict = self._ours("webhook", hooks.verify_event, event, None)
+        if isinstance(verdict, Request):
+            verdict = yield from self._verify_with_key(event, verdict)
+        if verdict is True or self.account.connector.unsigned_events:
+            return verdict is True
+        raise self._named(SignatureError("the event carries no signature that proves anything"), "webhook")
+
+    def _verify_with_key(self, event: Event, request: Request) -> Steps[bool]:
+        key, cached = yield from self._key(request)
+        try:
+            return self._verdict(event, key)
+        except SignatureError:
+            if not cached:
+                raise
+        self._keys.pop(request.path, None)
+        key, _ = yield from self._key(request)
+        return self._verdict(event, key)
+
+    def _verdict(self, event: Event, key: Response) -> bool:
+        return self._ours("webhook", self.account.hooks.verify_event, event, key) is True
+
+    def _key(self, request: Request) -> Steps[tuple[Response, bool]]:
+        now = self.policy.clock.monotonic()
+        kept = self._keys.get(request.path)
+        if kept and kept[1] > now:
+            return kept[0], True
+        response = yield from self._answer(request, "webhook", self._deadline(), ANSWER_LIMIT)
+        if request.method == "GET":
+            while len(self._keys) >= _MOST_KEYS:
+                self._keys.pop(next(iter(self._keys)))
+            self._keys[request.path] = (response, now + _KEY_LIFETIME)
+        return response, False
+
+    def _complete_event(self, one: RefundEvent, number: int, event: Event, proved: bool) -> RefundEvent:
+        event_id = one.event_id or f"{hashlib.sha256(event.body).hexdigest()}-{number}"
+        refund = one.refund if proved else None
+        if refund is not None:
+            refund = attrs.evolve(refund, raw=event.body)
+        return attrs.evolve(one, event_id=event_id, refund=refund)
+
+    def _reply(self, event: Event, *, accepted: bool) -> Response:
+        reply = self._ours("webhook", self.account.hooks.acknowledge_event, event, accepted)
+        return reply or Response(200 if accepted else 400)
+
+    def _check_identifiers(self, query: RefundQuery) -> None:
+        alternatives = self.account.connector.identifiers
+        given = query.given()
+        if not any(names <= given for names in alternatives):
+            wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
+            raise self._named(InvalidQuery(f"a get needs {wanted}"), "get")
+
+    def _require(self, operation: Operation) -> None:
+        try:
+            self.account.require(operation)
+        except RefundryError as error:
+            raise self._named(error, operation) from None
+
+    def _deadline(self) -> float:
+        return self.policy.clock.monotonic() + self.timeout
+
+    def _ours(self, operation: str, hook: Callable[..., T], *arguments: Any, response: Response | None = None) -> T:
+        """Call a hook; whatever else than a `RefundryError` it raises becomes a `MappingError` without the answer."""
+        try:
+            return hook(*arguments)
+        except RefundryError as error:
+            raise self._named(error, operation, response=response) from None
+        except Exception as error:  # noqa: BLE001  a plugin's slip must not reach the caller as a KeyError
+            text = f"{type(error).__name__} in {hook.__name__}: this is a defect of the connector, please report it"
+            raise self._named(MappingError(text), operation, response=response) from None
+
+    def _named(
+        self, error: RefundryError, operation: str, *, token: str | None = None, response: Response | None = None
+    ) -> RefundryError:
+        error.connector = error.connector or self.account.connector.name
+        error.operation = error.operation or operation
+        if response is not None:
+            error.status_code = error.status_code or response.status_code
+        error.message = self.account.scrub(error.message, token)
+        error.args = (error.message,)
+        return error
+
+
+def default_error(response: Response, operation: str, policy: Policy) -> RefundryError | None:
+    """What an HTTP status alone says, where the connector had no objection of its own."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return None
+    if operation == "token" and status in (400, 401, 403):
+        return AuthenticationError("the processor gave no access token: check the credentials and the environment")
+    if status in (401, 403):
+        return AuthenticationError("the credentials were refused: check them, their rights and the environment")
+    if status in (404, 410) and operation == "get" and not response.is_html:
+        return RefundNotFound("the processor does not know this refund: check the identifier and the environment")
+    wait = read_retry_after(response.header("retry-after"), policy.clock.now())
+    if status == 429:
+        return RateLimited("the processor asks for fewer requests: try again later", retry_after=wait)
+    if status >= 500 or status == 408:
+        return ProcessorUnavailable("the processor is not available: try again later", retry_after=wait)
+    if 300 <= status < 400:
+        return ConnectorError("the answer is a redirect, which is never followed: check base_url")
+    return ConnectorError("the processor refused the request: check the identifiers and base_url")
+
+
+def _complete(refund: Refund, query: RefundQuery | None, response: Response) -> Refund:
+    headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+    asked = query.merchant_refund_id if query else None
+    return attrs.evolve(
+        refund,
+        merchant_refund_id=refund.merchant_refund_id or asked,
+        status_code=response.status_code,
+        response_headers=headers,
+        raw=response.body,
+    )

@@ -1,0 +1,304 @@
+"""What users hold: money, a refund's status, the refund itself, and the query that asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from refundry.errors import InvalidQuery, MappingError
+
+if TYPE_CHECKING:
+    from refundry.http import Response
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LONGEST_IDENTIFIER = 512
+
+
+def _own_copy(value: Mapping[str, str] | None) -> Mapping[str, str]:
+    return dict(value) if value else {}
+
+
+def _aware_utc(instance: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+    if value is None:
+        return
+    if value.tzinfo is not UTC:
+        raise ValueError(f"{attribute.name} must be an aware datetime in UTC, not {value!r}")
+
+
+class RefundStatus(StrEnum):
+    """The five states of a refund. No status is final: a bank may return a refund days later."""
+
+    PENDING = "PENDING"
+    """The processor has accepted the refund and not finished it."""
+    SUCCEEDED = "SUCCEEDED"
+    """The processor says in its own documented words that the refund was made."""
+    FAILED = "FAILED"
+    """The processor says in its own documented words that the customer gets nothing by this refund."""
+    MANUAL_REVIEW = "MANUAL_REVIEW"
+    """A person must act: at the merchant, at the processor, or the customer."""
+    UNKNOWN = "UNKNOWN"
+    """The processor said something that is not in the status table. It is neither success nor failure."""
+
+    @property
+    def is_settled(self) -> bool:
+        """True for SUCCEEDED and FAILED."""
+        return self in (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
+
+
+PENDING = RefundStatus.PENDING
+SUCCEEDED = RefundStatus.SUCCEEDED
+FAILED = RefundStatus.FAILED
+MANUAL_REVIEW = RefundStatus.MANUAL_REVIEW
+UNKNOWN = RefundStatus.UNKNOWN
+
+
+@attrs.frozen(order=False)
+class Money:
+    """An amount in minor units of an ISO 4217 currency: ``Money(1050, "EUR")`` is 10.50 EUR."""
+
+    minor_amount: int = attrs.field()
+    currency: str = attrs.field()
+
+    @minor_amount.validator
+    def _check_minor_amount(self, attribute: object, value: object) -> None:
+        if type(value) is not int:
+            raise TypeError(f"minor_amount must be an int, not {type(value).__name__}")
+
+    @currency.validator
+    def _check_currency(self, attribute: object, value: object) -> None:
+        if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+            raise ValueError("currency must be three upper-case letters of ISO 4217")
+
+    @property
+    def decimal(self) -> Decimal:
+        """The amount in major units. Raises ``ValueError`` for a currency that is not in ISO 4217."""
+        from refundry.money import iso_exponent
+
+        exponent = iso_exponent(self.currency)
+        if exponent is None:
+            raise ValueError(f"{self.currency} is not an ISO 4217 currency with minor units")
+        sign, digits, _ = Decimal(self.minor_amount).as_tuple()
+        return Decimal((sign, digits, -exponent))
+
+    def __str__(self) -> str:
+        try:
+            return f"{self.decimal} {self.currency}"
+        except ValueError:
+            return f"{self.minor_amount} minor units of {self.currency}"
+
+
+@attrs.frozen(kw_only=True)
+class ErrorInfo:
+    """Why a refund failed, in the processor's words."""
+
+    code: str | None = None
+    """The processor's code."""
+    message: str | None = None
+    """The processor's text."""
+    reason: str | None = None
+    """A second, coarser or finer reason where the processor has one."""
+    network_code: str | None = None
+    """The code of the card network or bank."""
+
+
+@attrs.frozen(kw_only=True)
+class RefundQuery:
+    """What is known about a refund that is asked for. Each connector declares which of these it needs."""
+
+    merchant_refund_id: str | None = None
+    connector_refund_id: str | None = None
+    connector_transaction_id: str | None = None
+    refund_reason: str | None = None
+    payment_method_type: str | None = None
+    currency: str | None = None
+    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+    """What one processor alone needs, by the names that its README documents."""
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in self.items():
+            _check_identifier(name, value)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """A query from a mapping; ``refund_id`` is another name of ``connector_refund_id``.
+
+        Raises `InvalidQuery` for an unknown name or a value that no identifier has.
+        """
+        named = dict(fields)
+        if "refund_id" in named:
+            alias = named.pop("refund_id")
+            if named.setdefault("connector_refund_id", alias) != alias:
+                raise InvalidQuery("refund_id and connector_refund_id are the same thing and differ: give one of them")
+        known = (*_QUERY_NAMES, "metadata")
+        unknown = sorted(set(named) - set(known))
+        if unknown:
+            raise InvalidQuery(f"unknown query field {unknown[0]!r}: use {', '.join(known)}")
+        return cls(**named)
+
+    @property
+    def refund_id(self) -> str | None:
+        """Another name of `connector_refund_id`."""
+        return self.connector_refund_id
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """The given identifiers, those of the metadata as ``metadata.<key>``."""
+        for name in _QUERY_NAMES:
+            value = getattr(self, name)
+            if value is not None:
+                yield name, value
+        for key, value in self.metadata.items():
+            yield f"metadata.{key}", value
+
+    def given(self) -> frozenset[str]:
+        """The names of the given identifiers."""
+        return frozenset(name for name, _ in self.items())
+
+
+_QUERY_NAMES = tuple(field.name for field in attrs.fields(RefundQuery) if field.name != "metadata")
+
+
+def _check_identifier(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidQuery(f"{name} must be text, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidQuery(f"{name} is empty: leave it out or give the identifier")
+    if len(value) > _LONGEST_IDENTIFIER:
+        raise InvalidQuery(f"{name} is longer than {_LONGEST_IDENTIFIER} characters")
+    if not value.isprintable():
+        raise InvalidQuery(f"{name} holds a control character: give the identifier as the processor wrote it")
+
+
+@attrs.frozen(kw_only=True)
+class Refund:
+    """One refund as one processor described it at one moment."""
+
+    connector_refund_id: str | None = None
+    """The processor's identifier of the refund; absent only where an answer or event does not carry it."""
+    merchant_refund_id: str | None = None
+    connector_transaction_id: str | None = None
+    status: RefundStatus
+    connector_status: str | None = None
+    """The processor's own word, or the text that its connector derives from several fields."""
+    error: ErrorInfo | None = None
+    status_code: int | None = None
+    """HTTP status of the answer that this was read from."""
+    response_headers: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy, repr=False, eq=False)
+    refund_amount: Money | None = None
+    payment_amount: int | None = None
+    """The payment's amount in minor units of the refund's currency, where the answer has it."""
+    refund_reason: str | None = None
+    created_at: datetime | None = attrs.field(default=None, validator=_aware_utc)
+    updated_at: datetime | None = attrs.field(default=None, validator=_aware_utc)
+    processed_at: datetime | None = attrs.field(default=None, validator=_aware_utc)
+    acquirer_reference_number: str | None = None
+    """With it the customer's bank can trace the money."""
+    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+    """What the processor needs to be asked for this refund again."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, each with its field; the field itself is None then."""
+    raw: bytes = attrs.field(default=b"", repr=False, eq=False)
+    """The response body that this was read from."""
+
+    def query(self) -> RefundQuery:
+        """The query that asks for this refund again."""
+        return RefundQuery(
+            merchant_refund_id=self.merchant_refund_id,
+            connector_refund_id=self.connector_refund_id,
+            connector_transaction_id=self.connector_transaction_id,
+            currency=self.refund_amount.currency if self.refund_amount else None,
+            metadata=self.metadata,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON shape: status as text, times as Unix seconds, absent values left out, no raw body."""
+        shape: dict[str, Any] = {}
+        for name in _SHAPE:
+            value = getattr(self, name)
+            if value is not None and value != () and value != {}:
+                shape[name] = _plain(value)
+        return shape
+
+
+_SHAPE = tuple(field.name for field in attrs.fields(Refund) if field.name != "raw")
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case datetime():
+            return int(value.timestamp())
+        case RefundStatus():
+            return value.value
+        case Money() | ErrorInfo():
+            return attrs.asdict(value, filter=lambda _, part: part is not None)
+        case Mapping():
+            return dict(value)
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+@attrs.frozen(kw_only=True)
+class Window:
+    """The part of a processor's refunds that a listing asks for: half-open, ``since <= t < until``, in aware UTC.
+
+    With a transaction id it asks for the refunds of that one payment.
+    """
+
+    since: datetime = attrs.field(validator=_aware_utc)
+    until: datetime = attrs.field(validator=_aware_utc)
+    connector_transaction_id: str | None = None
+    page_size: int = attrs.field(default=100, validator=attrs.validators.ge(1))
+    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether this moment lies in the window."""
+        return self.since <= moment < self.until
+
+
+@attrs.frozen(kw_only=True)
+class RefundPage:
+    """One page of a listing. ``cursor=None`` alone ends the listing; an empty page with a cursor does not."""
+
+    refunds: Sequence[Refund] = ()
+    hints: Sequence[RefundQuery] = ()
+    """Refunds that the page names without saying enough: the client asks for them one by one."""
+    problems: Sequence[MappingError] = ()
+    """Items that could not be read."""
+    cursor: str | None = None
+    """Text that only the connector reads."""
+
+
+@attrs.frozen(kw_only=True)
+class RefundEvent:
+    """What one webhook says about one refund."""
+
+    query: RefundQuery
+    """The identifiers in the event."""
+    refund: Refund | None = None
+    """None makes the event a hint: ask the processor."""
+    event_id: str | None = None
+    """The processor's identifier of the event, or a digest of the body where it has none: duplicates share it."""
+    foreign: bool = False
+    """True when the event belongs to another account of the processor."""
+
+    @property
+    def is_hint(self) -> bool:
+        """True when the event names a refund and says nothing about it that may be believed."""
+        return self.refund is None
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """A verified webhook: its events, and the reply by which this processor knows that it was accepted."""
+
+    events: Sequence[RefundEvent]
+    reply: Response
+    problems: Sequence[MappingError] = ()
+    """Items of a batch that could not be read."""

@@ -1,0 +1,178 @@
+"""`Fields`: what a connector reads an answer with, so that an odd answer is a typed error or a reported problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, tzinfo
+from typing import Any, TypeVar
+
+from refundry import money, times
+from refundry.errors import InvalidQuery, MappingError
+from refundry.model import Money, Refund, RefundEvent, RefundPage, RefundQuery
+
+T = TypeVar("T")
+
+
+class Fields:
+    """An object in a processor's answer, read by paths: ``fields.text("card", "arn")`` is ``$.card.arn`` or None.
+
+    What identifies a refund or says its status raises `MappingError` when it is odd. An odd amount, time or secondary
+    text becomes None and is listed in `problems`, which belong into `Refund.problems`.
+    """
+
+    __slots__ = ("_problems", "_where", "value")
+
+    def __init__(self, value: object, *, where: str = "", problems: list[str] | None = None) -> None:
+        if not isinstance(value, Mapping):
+            raise MappingError(f"{where or 'the body'} is not an object", field=where or "body")
+        self.value: Mapping[str, Any] = value
+        self._where = where
+        self._problems: list[str] = [] if problems is None else problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read so far, by this object and those made from it."""
+        return tuple(self._problems)
+
+    def get(self, *path: str) -> Any:
+        """Whatever stands at this path, or None."""
+        found: Any = self.value
+        for key in path:
+            if not isinstance(found, Mapping):
+                return None
+            found = found.get(key)
+        return found
+
+    def at(self, *path: str) -> Fields:
+        """The object at this path, an empty one when it is absent. Raises `MappingError` when it is something else."""
+        found = self.get(*path)
+        return Fields({} if found is None else found, where=self._name(path), problems=self._problems)
+
+    def items(self, *path: str) -> list[Any]:
+        """The list at this path, an empty one when it is absent. Raises `MappingError` when it is something else."""
+        found = self.get(*path)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
+        return found
+
+    def text(self, *path: str) -> str | None:
+        """Text, or a whole number as text; None when absent or empty, or odd, which is a problem."""
+        found = self.get(*path)
+        if found is None or found == "":
+            return None
+        word = _as_text(found)
+        if word is None:
+            self.problem(f"{self._name(path)} is not text")
+        return word
+
+    def required(self, *path: str) -> str:
+        """Text that must be there. Raises `MappingError` when it is not."""
+        word = _as_text(self.get(*path))
+        if not word:
+            raise MappingError(f"{self._name(path)} is missing or not text", field=self._name(path))
+        return word
+
+    def word(self, *path: str) -> str | None:
+        """A status word, None when absent. Raises `MappingError` when it is something else than text."""
+        found = self.get(*path)
+        if found is None or found == "":
+            return None
+        word = _as_text(found)
+        if word is None:
+            raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
+        return word
+
+    def unix_time(self, *path: str, per_second: int = 1) -> datetime | None:
+        """A Unix time; None when absent or odd, which is a problem."""
+        return self.read(lambda value: times.from_unix(value, per_second=per_second), *path)
+
+    def iso_time(self, *path: str, zone: tzinfo | None = None) -> datetime | None:
+        """An ISO 8601 time; None when absent or odd, which is a problem."""
+        return self.read(lambda value: times.from_iso(value, zone=zone), *path)
+
+    def minor_money(self, *path: str, currency: str | None, exponents: money.Exponents | None = None) -> Money | None:
+        """An amount in the processor's minor units; None when absent or odd, which is a problem."""
+        return self._money(lambda value, code: money.from_minor(value, code, exponents), path, currency)
+
+    def decimal_money(self, *path: str, currency: str | None) -> Money | None:
+        """An amount in major units, as number or text; None when absent or odd, which is a problem."""
+        return self._money(money.from_decimal, path, currency)
+
+    def read(self, convert: Callable[[Any], T], *path: str) -> T | None:
+        """What ``convert`` makes of the value; None when absent, or when it raises `ValueError`, which is a problem."""
+        found = self.get(*path)
+        if found is None or found == "":
+            return None
+        try:
+            return convert(found)
+        except ValueError as error:
+            self.problem(f"{self._name(path)}: {error}")
+            return None
+
+    def problem(self, text: str) -> None:
+        """Report what could not be read; the text must not hold the value."""
+        self._problems.append(text)
+
+    def _money(
+        self, convert: Callable[[object, str], Money], path: tuple[str, ...], currency: str | None
+    ) -> Money | None:
+        if currency is None:
+            if self.get(*path) is not None:
+                self.problem(f"{self._name(path)}: the currency is not known")
+            return None
+        return self.read(lambda value: convert(value, currency), *path)
+
+    def _name(self, path: tuple[str, ...]) -> str:
+        return ".".join((self._where, *path) if self._where else path)
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return str(value)
+        except ValueError:
+            return None
+    return None
+
+
+def page(items: Iterable[Any], map_item: Callable[[Any], Refund | None], *, cursor: str | None = None) -> RefundPage:
+    """A page of these items. One that raises `MappingError` becomes a problem; one mapped to None is left out."""
+    results = list(_each(items, map_item))
+    return RefundPage(
+        refunds=[result for result in results if isinstance(result, Refund)],
+        problems=[result for result in results if isinstance(result, MappingError)],
+        cursor=cursor,
+    )
+
+
+def hint_page(
+    items: Iterable[Any], map_item: Callable[[Any], RefundQuery | None], *, cursor: str | None = None
+) -> RefundPage:
+    """A page of items that only name their refunds; otherwise as `page`."""
+    results = list(_each(items, map_item))
+    return RefundPage(
+        hints=[result for result in results if isinstance(result, RefundQuery)],
+        problems=[result for result in results if isinstance(result, MappingError)],
+        cursor=cursor,
+    )
+
+
+def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:
+    """The items of a batch webhook. One that raises `MappingError` stands as that error; None leaves an item out."""
+    return list(_each(items, map_item))
+
+
+def _each(items: Iterable[Any], map_item: Callable[[Any], T | None]) -> Iterator[T | MappingError]:
+    for number, item in enumerate(items):
+        try:
+            mapped = map_item(item)
+        except (MappingError, InvalidQuery) as error:
+            field = error.field if isinstance(error, MappingError) else None
+            yield MappingError(f"item {number}: {error.message}", field=field)
+        else:
+            if mapped is not None:
+                yield mapped

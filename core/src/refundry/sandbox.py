@@ -1,0 +1,135 @@
+"""What a connector's sandbox gets to see: the calls that reach it, and the book of refunds that it answers from.
+
+A plugin's ``sandbox.py`` implements `refundry.hookspecs.SandboxSpecs` on a subclass of `ConnectorSandbox`; the server
+around it is the distribution ``refundry-sandbox``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import attrs
+
+from refundry.connector import Connector
+from refundry.errors import ConnectorError, RefundNotFound
+from refundry.http import Response, encode_json, lower_names, parse_form, parse_json
+from refundry.model import Refund
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request that reached the sandbox."""
+
+    base: str = "api"
+    """The name of the base URL that it came to."""
+    method: str
+    url: str
+    """The whole URL, as the client sent it."""
+    path: str
+    """The path below the base URL, still percent-encoded."""
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=lower_names)
+    body: bytes = b""
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The decoded segments of the path: ``match call.method, *call.segments``."""
+        return tuple(unquote(part) for part in self.path.strip("/").split("/"))
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query parameters."""
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def target(self) -> str:
+        """Path and query of the whole URL, as a signature covers them."""
+        parts = urlsplit(self.url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    def header(self, name: str) -> str:
+        """A header by its name in any case; empty when it is absent."""
+        return self.headers.get(name.lower(), "")
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return parse_json(self.body)
+
+    def form(self) -> dict[str, str]:
+        """The body as form fields."""
+        return parse_form(self.body)
+
+
+@attrs.define(kw_only=True)
+class Book:
+    """The refunds of one sandbox account as they stand now, and the access tokens it has given out."""
+
+    now: datetime
+    refunds: dict[str, Refund] = attrs.field(factory=dict)
+    """By connector_refund_id."""
+    tokens: dict[str, datetime] = attrs.field(factory=dict, repr=False)
+    """By token: when it expires."""
+
+    def refund(self, connector_refund_id: str | None) -> Refund:
+        """One refund. Raises `RefundNotFound`."""
+        try:
+            return self.refunds[connector_refund_id or ""]
+        except KeyError:
+            raise RefundNotFound("no such refund in the sandbox") from None
+
+    def listed(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        connector_transaction_id: str | None = None,
+    ) -> list[Refund]:
+        """The refunds created in ``since <= created_at < until``, newest first, of one payment where it is given."""
+        found = [
+            refund
+            for refund in self.refunds.values()
+            if (since is None or (refund.created_at is not None and refund.created_at >= since))
+            and (until is None or (refund.created_at is not None and refund.created_at < until))
+            and connector_transaction_id in (None, refund.connector_transaction_id)
+        ]
+        return sorted(found, key=lambda one: (one.created_at or self.now, one.connector_refund_id or ""), reverse=True)
+
+    def issue_token(self, lifetime: timedelta) -> str:
+        """A new access token."""
+        token = f"sandbox-token-{len(self.tokens) + 1}"
+        self.tokens[token] = self.now + lifetime
+        return token
+
+    def accepts_token(self, token: str) -> bool:
+        """Whether this token was given out and has not expired."""
+        return token in self.tokens and self.now < self.tokens[token]
+
+
+C = TypeVar("C", bound=Connector)
+
+
+@attrs.frozen
+class ConnectorSandbox(Generic[C]):
+    """The base of a connector's sandbox: the processor's side of one account."""
+
+    settings: ClassVar[Mapping[str, Any]]
+    """The settings of the account that the sandbox plays, made up, in the processor's form."""
+    lives: ClassVar[Mapping[str, tuple[str, ...]]]
+    """What refunds live through, as words of the connector's status table: ``{"settles": ("pending", "succeeded")}``.
+
+    The known names are ``settles``, ``fails``, ``returned`` (success, then failure), ``held`` and ``cancelled``.
+    """
+
+    connector: C
+
+
+def json_response(value: object, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer with this JSON."""
+    return Response(status_code, {"Content-Type": "application/json", **(headers or {})}, encode_json(value))
+
+
+def unknown_call() -> ConnectorError:
+    """What to raise for a call that the processor does not have."""
+    return ConnectorError("the sandbox has no such call", status_code=404)

@@ -1,0 +1,66 @@
+"""Times as processors write them, to aware UTC datetimes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+
+_LAST_SECOND = 253402300799
+
+
+def from_unix(value: object, *, per_second: int = 1) -> datetime:
+    """A time from Unix seconds, or from milliseconds with ``per_second=1000``.
+
+    Raises `ValueError`, with a text that can be shown; 0 is a missing time, not 1970.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("the time is not a Unix time")
+    seconds = Decimal(value) / per_second
+    if not 0 < seconds <= _LAST_SECOND:
+        raise ValueError("the Unix time is out of range")
+    whole = int(seconds)
+    return datetime.fromtimestamp(whole, UTC).replace(microsecond=int((seconds - whole) * 1_000_000))
+
+
+def from_iso(value: object, *, zone: tzinfo | None = None) -> datetime:
+    """A time from ISO 8601 or RFC 3339 text; ``zone`` is the processor's documented zone for a time without one.
+
+    Raises `ValueError`, with a text that can be shown.
+    """
+    if not isinstance(value, str):
+        raise ValueError("the time is not text")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("the time is not ISO 8601") from None
+    return to_utc(moment, zone)
+
+
+def from_format(value: object, pattern: str, *, zone: tzinfo | None = None) -> datetime:
+    """A time from text in the form of `datetime.strptime`. Raises `ValueError`, with a text that can be shown."""
+    if not isinstance(value, str):
+        raise ValueError("the time is not text")
+    try:
+        moment = datetime.strptime(value, pattern)  # noqa: DTZ007  the zone is looked at next
+    except ValueError:
+        raise ValueError("the time is not of the documented form") from None
+    return to_utc(moment, zone)
+
+
+def to_utc(moment: datetime, zone: tzinfo | None = None) -> datetime:
+    """The same moment in UTC. Raises `ValueError` for one without a zone, unless ``zone`` says it."""
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ValueError("the time has no zone")
+        moment = moment.replace(tzinfo=zone)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
+
+
+def to_iso(moment: datetime) -> str:
+    """RFC 3339 text with ``Z``, with a fraction only where there is one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

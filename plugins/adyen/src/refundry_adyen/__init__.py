@@ -1,0 +1,1 @@
+"""Adyen refunds for Refundry."""

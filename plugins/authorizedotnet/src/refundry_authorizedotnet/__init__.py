@@ -1,0 +1,1 @@
+"""Authorize.Net refunds for Refundry."""

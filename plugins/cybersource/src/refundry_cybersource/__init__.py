@@ -1,0 +1,1 @@
+"""CyberSource refunds for Refundry."""

@@ -1,0 +1,1 @@
+"""PayPal refunds for Refundry."""

@@ -1,0 +1,167 @@
+"""Stripe: facts from docs.stripe.com/api/refunds and docs.stripe.com/webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from refundry.auth import bearer_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import RateLimited, RefundNotFound, RefundryError, SignatureError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.times import from_unix
+
+# Where docs.stripe.com/currencies differs from ISO 4217. ISK and UGX are sent with two decimals for backward
+# compatibility, although they have none.
+EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+
+REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+
+
+class Stripe(Connector):
+    """Stripe, by its REST API; one host, and the key says whether it is test or live."""
+
+    name = "stripe"
+    title = "Stripe"
+    documentation = {
+        "refunds": "https://docs.stripe.com/api/refunds",
+        "webhooks": "https://docs.stripe.com/webhooks",
+        "currencies": "https://docs.stripe.com/currencies",
+    }
+    base_urls = {"api": {"SANDBOX": "https://api.stripe.com", "PRODUCTION": "https://api.stripe.com"}}
+    statuses = {
+        "pending": PENDING,
+        "requires_action": MANUAL_REVIEW,  # the customer must give bank details
+        "succeeded": SUCCEEDED,  # may still become "failed" when the bank returns it
+        "failed": FAILED,
+        "canceled": FAILED,  # stopped before it reached the bank
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=100)
+    key_prefixes = {"api_key": {"SANDBOX": ("sk_test_", "rk_test_"), "PRODUCTION": ("sk_live_", "rk_live_")}}
+    rate_limit = {"SANDBOX": 25, "PRODUCTION": 100}
+    request_id_header = "Request-Id"
+    settles_within = timedelta(days=10)
+    reversible_for = timedelta(days=30)
+
+    api_key: str = setting(
+        secret=True, needed_for={"get", "list"}, help="Secret key, or a restricted key that may read refunds"
+    )
+    webhook_secret: Secrets = signing_secrets(help="Signing secret of the webhook endpoint (whsec_...)")
+    stripe_account: str | None = setting(default=None, help="Connected account (acct_...), for Connect platforms")
+    api_version: str | None = setting(
+        default=None, needed_for={"get", "list"}, help="API version, if not the account's"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("v1", "refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        payment = window.connector_transaction_id
+        if payment:
+            filters: dict[str, object] = {"payment_intent" if payment.startswith("pi_") else "charge": payment}
+        else:
+            filters = {"created[gte]": int(window.since.timestamp()), "created[lt]": int(window.until.timestamp()) + 1}
+        return self._get("/v1/refunds", {"limit": window.page_size, "starting_after": cursor, **filters})
+
+    @hookimpl
+    def map_refunds(self, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        items = fields.items("data")
+        more = fields.get("has_more") is True and bool(items)
+        return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more else None)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code < 400 or response.is_html or not response.body:
+            return None
+        error = Fields(response.json()).at("error")
+        code = error.text("code")
+        # Older answers to an unknown id lack the code; the parameter is the id then.
+        if response.status_code == 404 and (code == "resource_missing" or error.text("param") == "id"):
+            return RefundNotFound("Stripe does not know this refund in this account and mode", code=code)
+        if code in ("rate_limit", "lock_timeout"):
+            return RateLimited("Stripe asks for fewer requests", code=code)
+        return None
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        parts = [part.partition("=")[::2] for part in required_header(event, "Stripe-Signature").split(",")]
+        sent = next((value for key, value in parts if key.strip() == "t"), "")
+        try:
+            check_age(event, from_unix(sent))
+        except ValueError:
+            raise SignatureError("the header Stripe-Signature has no time") from None
+        signed = sent.encode() + b"." + event.body
+        expected = [hmac_hex(secret.encode(), signed) for secret in self.webhook_secret.candidates()]
+        check_signature(expected, [value for key, value in parts if key.strip() == "v1"])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        kind, subject = fields.word("type"), fields.at("data", "object")
+        account = fields.text("account")
+        facts: dict[str, Any] = {
+            "event_id": fields.text("id"),
+            "foreign": self.stripe_account is not None and account != self.stripe_account,
+        }
+        if kind in REFUND_EVENTS and subject.get("object") == "refund":
+            refund = self._refund(subject.value)
+            return [RefundEvent(query=refund.query(), refund=refund, **facts)]
+        if kind == "charge.refunded":
+            # The charge, which newer versions send without its refunds: they are to be listed.
+            return [RefundEvent(query=RefundQuery(connector_transaction_id=subject.required("id")), **facts)]
+        return []
+
+    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+        extra = {"Stripe-Version": self.api_version, "Stripe-Account": self.stripe_account}
+        headers = {name: value for name, value in extra.items() if value}
+        return Request("GET", path, params=params or {}, headers=headers, auth=bearer_auth(self.api_key))
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        status = fields.word("status")
+        failure = fields.text("failure_reason")
+        card = fields.at("destination_details", "card")
+        has_arn = card.get("reference_type") == "acquirer_reference_number"
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=_id_of(fields, "payment_intent") or _id_of(fields, "charge"),
+            merchant_refund_id=fields.text("metadata", "order_id"),
+            status=self.statuses.get(status or "", UNKNOWN),
+            connector_status=status,
+            error=ErrorInfo(code=failure) if failure else None,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency"), exponents=EXPONENTS),
+            refund_reason=fields.text("reason"),
+            created_at=fields.unix_time("created"),
+            acquirer_reference_number=card.text("reference") if has_arn else None,
+            problems=fields.problems,
+        )
+
+
+def _id_of(fields: Fields, name: str) -> str | None:
+    expandable = fields.get(name)
+    return fields.text(name, "id") if isinstance(expandable, dict) else fields.text(name)
