@@ -122,7 +122,14 @@ class ConnectorSandbox(Generic[C]):
     The known names are ``settles``, ``fails``, ``returned`` (success, then failure), ``held`` and ``cancelled``.
     """
 
+    expressible: ClassVar[frozenset[str]] = frozenset(
+        {"connector_refund_id", "status", "connector_status", "refund_amount", "created_at"}
+    )
+    """The fields of a `Refund` that the processor's answer can carry."""
+
     connector: C
+    public_url: str = ""
+    """Where the server around it answers for the base ``api``; empty when there is no server."""
 
 
 def json_response(value: object, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:

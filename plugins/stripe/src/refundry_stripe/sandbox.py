@@ -27,6 +27,14 @@ class StripeSandbox(ConnectorSandbox[Stripe]):
         "cancelled": ("requires_action", "canceled"),
     }
 
+    expressible = ConnectorSandbox.expressible | {
+        "connector_transaction_id",
+        "merchant_refund_id",
+        "error",
+        "refund_reason",
+        "acquirer_reference_number",
+    }
+
     @hookimpl
     def check_call(self, call: Call) -> None:
         if call.header("Authorization") != f"Bearer {self.connector.api_key}":
