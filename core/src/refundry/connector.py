@@ -190,6 +190,8 @@ class Connector(_Declared):
     """How long a success may still turn; None where the processor's document says nothing."""
     unsigned_events: ClassVar[bool] = False
     """Whether `verify_event` may say that nothing is proved."""
+    event_tolerance: ClassVar[timedelta | None] = None
+    """How far from now the time that a webhook's signature covers may be; None where the scheme covers no time."""
     schedule: ClassVar[Schedule] = Schedule()
     """How often an open refund is asked for."""
 

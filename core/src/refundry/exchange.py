@@ -229,7 +229,7 @@ class Exchange:
         return response
 
     def _objection(self, response: Response, operation: str) -> RefundryError | None:
-        error: RefundryError | None = self._ours(operation, self.account.hooks.map_error, response)
+        error = self._mapped_error(response, operation)
         if error is None:
             error = default_error(response, operation, self.policy)
         elif operation == "token" and response.status_code in (400, 401, 403):
@@ -240,6 +240,15 @@ class Exchange:
         header = self.account.connector.request_id_header
         error.request_id = error.request_id or (response.header(header) if header else None)
         return error
+
+    def _mapped_error(self, response: Response, operation: str) -> RefundryError | None:
+        try:
+            return self._ours(operation, self.account.hooks.map_error, response)
+        except MappingError:
+            # An error page that cannot be read still has its HTTP status.
+            if 200 <= response.status_code < 300:
+                raise
+            return None
 
     def _verify(self, event: Event) -> Steps[bool]:
         hooks = self.account.hooks

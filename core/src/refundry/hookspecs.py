@@ -62,7 +62,8 @@ class ConnectorSpecs:
     def map_error(self, response: Response) -> RefundryError | None:
         """The error to raise for this answer, or None: no objection.
 
-        Sees every answer of every operation first, 2xx too. Where it says None, the default by HTTP status acts.
+        Sees every answer of every operation first, 2xx too. Where it says None, or raises `MappingError` on an answer
+        that is not 2xx, the default by HTTP status acts.
         """
 
     @hookspec(firstresult=True)

@@ -17,7 +17,7 @@ from refundry.exchange import Exchange, Steps
 from refundry.model import Refund, RefundPage, RefundQuery, Window
 
 _DEFAULT_DAYS = 30
-_MOST_EMPTY_PAGES = 1000
+_MOST_IDLE_PAGES = 1000
 
 logger = logging.getLogger("refundry.listing")
 
@@ -95,7 +95,8 @@ class Pages:
         self._cursor: str | None = None
         self._used: set[str] = set()
         self._seen: set[str] = set()
-        self._empty = 0
+        self._hinted: set[tuple[tuple[str, str], ...]] = set()
+        self._idle = 0
 
     def next_page(self) -> Steps[RefundPage | None]:
         """The next page with its new refunds, None after the last."""
@@ -103,8 +104,10 @@ class Pages:
             return None
         window = self._windows[0]
         page = yield from self.exchange.page(window, self._cursor)
-        self._advance(page)
-        return attrs.evolve(page, refunds=[refund for refund in page.refunds if self._is_new(refund, window)])
+        new = [refund for refund in page.refunds if self._is_new(refund)]
+        hints = [hint for hint in page.hints if self._is_new_hint(hint)]
+        self._advance(page.cursor, idle=not new and not hints)
+        return attrs.evolve(page, refunds=[refund for refund in new if self._is_within(refund, window)], hints=hints)
 
     def look_up(self, hint: RefundQuery) -> Steps[Refund | MappingError | None]:
         """The refund that a page only named; None where it turns out to be none, or has been listed already."""
@@ -121,21 +124,28 @@ class Pages:
         self._seen.add(refund.connector_refund_id or "")
         return refund
 
-    def _advance(self, page: RefundPage) -> None:
-        self._empty = 0 if page.refunds or page.hints else self._empty + 1
-        if page.cursor is None:
+    def _advance(self, cursor: str | None, *, idle: bool) -> None:
+        self._idle = self._idle + 1 if idle else 0
+        if cursor is None:
             self._windows.popleft()
             self._used.clear()
-        elif page.cursor in self._used or self._empty > _MOST_EMPTY_PAGES:
+        elif cursor in self._used or self._idle > _MOST_IDLE_PAGES:
             name = self.exchange.account.connector.name
-            raise MappingError("the list does not end: a page came twice", field="cursor", connector=name)
+            raise MappingError("the list does not end: a page came again", field="cursor", connector=name)
         else:
-            self._used.add(page.cursor)
-        self._cursor = page.cursor
+            self._used.add(cursor)
+        self._cursor = cursor
 
-    def _is_new(self, refund: Refund, window: Window) -> bool:
-        if self._by_time and refund.created_at is not None and not window.covers(refund.created_at):
-            return False
+    def _is_new_hint(self, hint: RefundQuery) -> bool:
+        identity = tuple(hint.items())
+        new = identity not in self._hinted
+        self._hinted.add(identity)
+        return new
+
+    def _is_within(self, refund: Refund, window: Window) -> bool:
+        return not self._by_time or refund.created_at is None or window.covers(refund.created_at)
+
+    def _is_new(self, refund: Refund) -> bool:
         if refund.connector_refund_id is None:
             return True
         new = refund.connector_refund_id not in self._seen

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
 
 from refundry.connector import Connector
-from refundry.errors import ConnectorError, RefundNotFound
+from refundry.errors import ConnectorError, RefundNotFound, RefundryError
 from refundry.http import Response, encode_json, lower_names, parse_form, parse_json
 from refundry.model import Refund
+
+if TYPE_CHECKING:
+    from refundry.plugins import SandboxHooks
 
 
 @attrs.frozen(kw_only=True)
@@ -126,10 +129,23 @@ class ConnectorSandbox(Generic[C]):
         {"connector_refund_id", "status", "connector_status", "refund_amount", "created_at"}
     )
     """The fields of a `Refund` that the processor's answer can carry."""
+    event_words: ClassVar[frozenset[str]] = frozenset()
+    """Words of the status table that only webhooks say."""
+    currency: ClassVar[str] = "EUR"
+    """What the refunds that the sandbox makes up are in."""
 
     connector: C
     public_url: str = ""
     """Where the server around it answers for the base ``api``; empty when there is no server."""
+
+
+def answer(hooks: SandboxHooks, call: Call, book: Book) -> Response:
+    """The processor's answer to a call, its refusals and errors included."""
+    try:
+        hooks.check_call(call, book)
+        return hooks.answer_call(call, book)
+    except RefundryError as error:
+        return hooks.render_error(error)
 
 
 def json_response(value: object, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -59,6 +59,7 @@ class Stripe(Connector):
     request_id_header = "Request-Id"
     settles_within = timedelta(days=10)
     reversible_for = timedelta(days=30)
+    event_tolerance = timedelta(minutes=5)
 
     api_key: str = setting(
         secret=True, needed_for={"get", "list"}, help="Secret key, or a restricted key that may read refunds"
@@ -95,7 +96,7 @@ class Stripe(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code < 400 or response.is_html or not response.body:
+        if response.status_code < 400:
             return None
         error = Fields(response.json()).at("error")
         code = error.text("code")
@@ -111,7 +112,7 @@ class Stripe(Connector):
         parts = [part.partition("=")[::2] for part in required_header(event, "Stripe-Signature").split(",")]
         sent = next((value for key, value in parts if key.strip() == "t"), "")
         try:
-            check_age(event, from_unix(sent))
+            check_age(event, from_unix(sent), self.event_tolerance)
         except ValueError:
             raise SignatureError("the header Stripe-Signature has no time") from None
         signed = sent.encode() + b"." + event.body

@@ -1,0 +1,126 @@
+"""Answers gone wrong, made from good ones."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+ODD_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    10**400,
+    2**63,
+    "",
+    " ",
+    "0",
+    "-1",
+    "1e999999999",
+    "NaN",
+    "Infinity",
+    "\u0000",
+    "\ud83d\ude00",
+    "9" * 5000,
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59-23:59",
+    "<html></html>",
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    {"value": []},
+)
+
+ODD_BODIES: tuple[bytes, ...] = (
+    b"",
+    b" ",
+    b"null",
+    b"true",
+    b"0",
+    b'""',
+    b"[]",
+    b"{}",
+    b"[null]",
+    b"[[]]",
+    b"\xff\xfe\x00",
+    b"<!DOCTYPE html><html><body>Bad gateway</body></html>",
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"a": NaN}',
+    b"9" * 10_000,
+)
+
+
+def mutated_bodies(body: bytes, count: int, chance: Random) -> Iterator[bytes]:
+    """So many bodies that differ from this one: odd ones, then values dropped, replaced or moved, and bytes cut."""
+    yield from ODD_BODIES[:count]
+    document = _parse(body)
+    for _ in range(count - len(ODD_BODIES)):
+        if document is None or chance.random() < 0.1:
+            yield _broken(body, chance)
+        else:
+            yield _mutated(document, chance)
+
+
+def replace_one_item(body: bytes, item: Any) -> bytes:
+    """The body with the middle item of its first list of objects replaced. Raises `LookupError` without such a list."""
+    document = _parse(body)
+    for parent, key in _places(document):
+        value = parent[key]
+        if isinstance(value, list) and len(value) > 2 and isinstance(value[0], dict):
+            value[len(value) // 2] = item
+            return _dump(document)
+    if isinstance(document, list) and len(document) > 2:
+        document[len(document) // 2] = item
+        return _dump(document)
+    raise LookupError("the page has no list of objects")
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
+    except ValueError:
+        return None
+
+
+def _dump(document: Any) -> bytes:
+    return json.dumps(document, default=float).encode()
+
+
+def _mutated(document: Any, chance: Random) -> bytes:
+    changed = copy.deepcopy(document)
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        places = list(_places(changed))
+        if not places:
+            break
+        parent, key = chance.choice(places)
+        action = chance.random()
+        if action < 0.3:
+            del parent[key]
+        elif action < 0.9:
+            parent[key] = copy.deepcopy(chance.choice(ODD_VALUES))
+        else:
+            parent[key] = [parent[key]]
+    return _dump(changed)
+
+
+def _broken(body: bytes, chance: Random) -> bytes:
+    cut = chance.randrange(len(body) + 1)
+    if chance.random() < 0.5:
+        return body[:cut]
+    return body[:cut] + bytes([chance.randrange(256)]) + body[cut + 1 :]
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    keys: Any = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in list(keys):
+        yield value, key
+        yield from _places(value[key])

@@ -1,0 +1,108 @@
+"""A client wired to its connector's own sandbox without a socket: every line of the core runs, save the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
+
+from refundry.account import open_account
+from refundry.client import RefundClient
+from refundry.connector import Connector
+from refundry.http import Event, Moment, Response
+from refundry.model import Delivery, Refund
+from refundry.plugins import load_sandbox, sandbox_hooks
+from refundry.sandbox import Book, Call, ConnectorSandbox, answer
+from refundry.testing.clock import FakeClock
+
+NONCE = "00000000-0000-4000-8000-000000000001"
+
+
+class Wiring(BaseAdapter):
+    """The sandbox of one account, as an adapter for any `requests.Session`.
+
+    ``sent`` lists the requests that reached it; ``tamper`` may be set to change each answer on its way.
+    """
+
+    def __init__(self, connector: type[Connector], refunds: Iterable[Refund] = ()) -> None:
+        super().__init__()
+        sandbox = sandbox_of(connector)
+        self.connector = connector
+        self.settings: Mapping[str, Any] = sandbox.settings
+        self.clock = FakeClock()
+        self.book = Book(now=self.clock.now(), refunds={one.connector_refund_id or "": one for one in refunds})
+        self.hooks = sandbox_hooks(sandbox(connector(**sandbox.settings)))
+        self._urls = open_account(connector, sandbox.settings).urls
+        self.sent: list[requests.PreparedRequest] = []
+        self.tamper: Callable[[Response], Response] = _unchanged
+
+    def client(self, settings: Mapping[str, Any] | None = None, **options: Any) -> RefundClient:
+        """A client of this sandbox, with its settings or others."""
+        session = requests.Session()
+        session.mount("https://", self)
+        chosen = self.settings if settings is None else settings
+        given: dict[str, Any] = {"session": session, "clock": self.clock, "rate_limit": math.inf, **options}
+        return RefundClient(self.connector, **given, **chosen)
+
+    def event(self, refund: Refund, settings: Mapping[str, Any] | None = None) -> Event:
+        """The webhook that says how this refund stands, signed with these settings."""
+        sandbox = sandbox_of(self.connector)
+        hooks = sandbox_hooks(sandbox(self.connector(**(self.settings if settings is None else settings))))
+        return hooks.render_event(refund, Moment(now=self.clock.now(), nonce=NONCE))
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        self.sent.append(request)
+        self.book.now = self.clock.now()
+        response = self.tamper(answer(self.hooks, self._call(request), self.book))
+        raw = HTTPResponse(
+            BytesIO(response.body), headers=response.headers, status=response.status_code, preload_content=False
+        )
+        return HTTPAdapter().build_response(request, raw)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _call(self, request: requests.PreparedRequest) -> Call:
+        url = request.url or ""
+        base, path = "", ""
+        for name, prefix in self._urls.items():
+            if url.startswith(prefix):
+                base, path = name, url.removeprefix(prefix).partition("?")[0]
+        body = request.body or b""
+        return Call(
+            base=base,
+            method=request.method or "",
+            url=url,
+            path=path,
+            headers=dict(request.headers),
+            body=body if isinstance(body, bytes) else str(body).encode(),
+        )
+
+
+def sandbox_of(connector: type[Connector]) -> type[ConnectorSandbox[Any]]:
+    """The sandbox class of a connector. Raises `LookupError` where its plugin has none."""
+    sandbox = load_sandbox(connector.name)
+    if sandbox is None:
+        raise LookupError(f"{connector.name} has no sandbox: name one in the entry point group refundry.sandboxes")
+    return sandbox
+
+
+def deliver(client: RefundClient, event: Event, **changes: Any) -> Delivery:
+    """Hand an event to a client, with changes to what `RefundClient.handle_event` takes."""
+    given: dict[str, Any] = {
+        "body": event.body,
+        "headers": event.headers,
+        "method": event.method,
+        "url": event.url,
+        "received_at": event.received_at,
+    }
+    return client.handle_event(**{**given, **changes})
+
+
+def _unchanged(response: Response) -> Response:
+    return response
