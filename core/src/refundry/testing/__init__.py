@@ -1,4 +1,4 @@
-"""For authors of connectors: the contract that every connector keeps, as tests to inherit. Needs ``refundry[testing]``."""
+"""For authors of connectors: the contract that every connector keeps, as tests. Needs ``refundry[testing]``."""
 
 from refundry.testing.clock import FakeClock
 from refundry.testing.contract import ConnectorContract

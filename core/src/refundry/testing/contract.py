@@ -174,12 +174,11 @@ class ConnectorContract(WebhookContract, CassetteContract):
 
     def _mutate(self, refund: Refund, count: int, chance: Random) -> None:
         wiring = self._wiring(refund)
-        answers: list[Response] = []
-        wiring.tamper = lambda response: [answers.append(response), response][1]
         self._asked(wiring, refund)
-        for number, good in enumerate(answers):
+        answered = tuple(wiring.answered)
+        for number, good in enumerate(answered):
             client = wiring.client()
-            for body in mutated_bodies(good.body, count // len(answers), chance):
+            for body in mutated_bodies(good.body, count // len(answered), chance):
                 wiring.tamper = _once_at(number, Response(200, good.headers, body))
                 self._check_mutated(client, refund, body)
 

@@ -26,7 +26,8 @@ NONCE = "00000000-0000-4000-8000-000000000001"
 class Wiring(BaseAdapter):
     """The sandbox of one account, as an adapter for any `requests.Session`.
 
-    ``sent`` lists the requests that reached it; ``tamper`` may be set to change each answer on its way.
+    ``sent`` lists the requests that reached it, ``answered`` its answers; ``tamper`` may be set to change each answer
+    on its way.
     """
 
     def __init__(self, connector: type[Connector], refunds: Iterable[Refund] = ()) -> None:
@@ -39,6 +40,7 @@ class Wiring(BaseAdapter):
         self.hooks = sandbox_hooks(sandbox(connector(**sandbox.settings)))
         self._urls = open_account(connector, sandbox.settings).urls
         self.sent: list[requests.PreparedRequest] = []
+        self.answered: list[Response] = []
         self.tamper: Callable[[Response], Response] = _unchanged
 
     def client(self, settings: Mapping[str, Any] | None = None, **options: Any) -> RefundClient:
@@ -58,7 +60,9 @@ class Wiring(BaseAdapter):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         self.sent.append(request)
         self.book.now = self.clock.now()
-        response = self.tamper(answer(self.hooks, self._call(request), self.book))
+        good = answer(self.hooks, self._call(request), self.book)
+        self.answered.append(good)
+        response = self.tamper(good)
         raw = HTTPResponse(
             BytesIO(response.body), headers=response.headers, status=response.status_code, preload_content=False
         )
