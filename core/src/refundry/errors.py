@@ -97,7 +97,12 @@ class ConnectorError(RefundryError):
 
 
 class MappingError(RefundryError):
-    """The answer was not understood. ``field`` names the part that was missing or odd."""
+    """The answer was not understood. ``field`` names the part that was missing or odd.
+
+    For an authentic webhook ``reply`` is what acknowledges it: give it only once the body is stored, to be read later.
+    """
+
+    reply: Response | None = None
 
     def __init__(self, message: str = "", *, field: str | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)

@@ -35,6 +35,7 @@ from refundry.policy import Policy, read_retry_after
 from refundry.state import Source, observe
 
 T = TypeVar("T")
+E = TypeVar("E", bound=RefundryError)
 
 MOST_STEPS = 3
 """More requests than this for one refund are a connector that goes in circles."""
@@ -136,24 +137,40 @@ class Exchange:
         return self._ours("token", self.account.hooks.map_token, response)
 
     def receive(self, event: Event) -> Steps[Delivery]:
-        """Verify a webhook and map it. Raises `SignatureError`, with the reply to give, for one to be refused."""
+        """Verify a webhook and map it.
+
+        Raises `SignatureError`, with the reply to give, for one to be refused, and `MappingError`, with the reply to
+        give once the body is stored, for an authentic one that cannot be read.
+        """
         self._require("webhook")
-        hooks = self.account.hooks
         try:
             proved = yield from self._verify(event)
         except SignatureError as error:
             error.reply = self._reply(event, accepted=False)
             raise
-        mapped = self._ours("webhook", hooks.map_event, event)
-        events = [one for one in mapped if isinstance(one, RefundEvent)]
-        problems = [one for one in mapped if isinstance(one, MappingError)]
-        if problems and not events:
-            raise problems[0]
+        events, problems = self._map_event(event)
         completed = [self._complete_event(one, number, event, proved) for number, one in enumerate(events)]
         for one in completed:
             if one.refund is not None:
                 self.observed(one.refund, "webhook")
         return Delivery(events=completed, reply=self._reply(event, accepted=True), problems=problems)
+
+    def _map_event(self, event: Event) -> tuple[list[RefundEvent], list[MappingError]]:
+        try:
+            mapped = self._ours("webhook", self.account.hooks.map_event, event)
+            events = [one for one in mapped if isinstance(one, RefundEvent)]
+            problems = [one for one in mapped if isinstance(one, MappingError)]
+            if problems and not events:
+                raise self._named(problems[0], "webhook")
+        except InvalidQuery as error:
+            # The identifier came with the event, so it is the event that cannot be read.
+            unreadable = self._named(MappingError(error.message), "webhook")
+        except MappingError as error:
+            unreadable = error
+        else:
+            return events, problems
+        unreadable.reply = self._reply(event, accepted=True)
+        raise unreadable
 
     def observed(self, refund: Refund, source: Source) -> None:
         """Tell the observers what the processor said."""
@@ -245,8 +262,8 @@ class Exchange:
         try:
             return self._ours(operation, self.account.hooks.map_error, response)
         except MappingError:
-            # An error page that cannot be read still has its HTTP status.
-            if 200 <= response.status_code < 300:
+            # An error page that cannot be read still has its HTTP status; a key is read by verify_event alone.
+            if 200 <= response.status_code < 300 and operation != "webhook":
                 raise
             return None
 
@@ -322,9 +339,7 @@ class Exchange:
             text = f"{type(error).__name__} in {hook.__name__}: this is a defect of the connector, please report it"
             raise self._named(MappingError(text), operation, response=response) from None
 
-    def _named(
-        self, error: RefundryError, operation: str, *, token: str | None = None, response: Response | None = None
-    ) -> RefundryError:
+    def _named(self, error: E, operation: str, *, token: str | None = None, response: Response | None = None) -> E:
         error.connector = error.connector or self.account.connector.name
         error.operation = error.operation or operation
         if response is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from refundry.http import Response
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_IDENTIFIER = 512
 
 
@@ -163,6 +164,14 @@ class RefundQuery:
 _QUERY_NAMES = tuple(field.name for field in attrs.fields(RefundQuery) if field.name != "metadata")
 
 
+def _usable(name: str, value: str | None) -> str | None:
+    try:
+        _check_identifier(name, value)
+    except InvalidQuery:
+        return None
+    return value
+
+
 def _check_identifier(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise InvalidQuery(f"{name} must be text, not {type(value).__name__}")
@@ -170,7 +179,7 @@ def _check_identifier(name: str, value: object) -> None:
         raise InvalidQuery(f"{name} is empty: leave it out or give the identifier")
     if len(value) > _LONGEST_IDENTIFIER:
         raise InvalidQuery(f"{name} is longer than {_LONGEST_IDENTIFIER} characters")
-    if not value.isprintable():
+    if _CONTROL.search(value):
         raise InvalidQuery(f"{name} holds a control character: give the identifier as the processor wrote it")
 
 
@@ -206,13 +215,13 @@ class Refund:
     """The response body that this was read from."""
 
     def query(self) -> RefundQuery:
-        """The query that asks for this refund again."""
+        """The query that asks for this refund again, without free text that no identifier has."""
         return RefundQuery(
-            merchant_refund_id=self.merchant_refund_id,
-            connector_refund_id=self.connector_refund_id,
-            connector_transaction_id=self.connector_transaction_id,
+            merchant_refund_id=_usable("merchant_refund_id", self.merchant_refund_id),
+            connector_refund_id=_usable("connector_refund_id", self.connector_refund_id),
+            connector_transaction_id=_usable("connector_transaction_id", self.connector_transaction_id),
             currency=self.refund_amount.currency if self.refund_amount else None,
-            metadata=self.metadata,
+            metadata={key: value for key, value in self.metadata.items() if _usable(key, value)},
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 
 from refundry.model import Money
 
 _MOST_DIGITS = 30
+# Refunds outlive their currency: these have left ISO 4217's list since 2021, each had two decimals.
+_WITHDRAWN = frozenset({"ANG", "BGN", "CUC", "HRK", "SLL", "ZWL"})
+# The application may have set a context of its own that rounds.
+_EXACT = Context(prec=4 * _MOST_DIGITS, traps=[Inexact, InvalidOperation])
 
 Exponents = Mapping[str, int]
 """How many decimals a processor gives a currency, where that differs from ISO 4217."""
@@ -16,13 +20,16 @@ Exponents = Mapping[str, int]
 
 @lru_cache(maxsize=512)
 def iso_exponent(currency: str) -> int | None:
-    """How many decimals ISO 4217 gives this currency; None for a code that it does not list or gives no minor units."""
+    """How many decimals ISO 4217 gives this currency, or gave it until 2021 and later.
+
+    None for a code that it does not list or gives no minor units.
+    """
     from iso4217 import Currency
 
     try:
         return Currency(currency).exponent
     except ValueError:
-        return None
+        return 2 if currency in _WITHDRAWN else None
 
 
 def from_minor(amount: object, currency: str, exponents: Exponents | None = None) -> Money:
@@ -32,7 +39,7 @@ def from_minor(amount: object, currency: str, exponents: Exponents | None = None
     """
     code, ours = _currency(currency)
     theirs = (exponents or {}).get(code, ours)
-    return _exact(_number(amount, whole=True).scaleb(-theirs), code, ours)
+    return _exact(_EXACT.scaleb(_number(amount, whole=True), -theirs), code, ours)
 
 
 def from_decimal(amount: object, currency: str) -> Money:
@@ -47,7 +54,7 @@ def from_decimal(amount: object, currency: str) -> Money:
 def to_minor(money: Money, exponents: Exponents | None = None) -> int:
     """The amount in the processor's minor units. Raises `ValueError` where the processor cannot express it."""
     theirs = (exponents or {}).get(money.currency, iso_exponent(money.currency) or 0)
-    scaled = money.decimal.scaleb(theirs)
+    scaled = _EXACT.scaleb(money.decimal, theirs)
     if scaled != int(scaled):
         raise ValueError(f"{money} has more decimals than the processor's {theirs}")
     return int(scaled)
@@ -68,7 +75,9 @@ def _number(amount: object, *, whole: bool) -> Decimal:
         number = Decimal(amount.strip() if isinstance(amount, str) else amount)
     except InvalidOperation:
         raise ValueError("the amount is not a number") from None
-    if not number.is_finite() or (number and not -_MOST_DIGITS < number.adjusted() < _MOST_DIGITS):
+    if not number.is_finite() or len(number.as_tuple().digits) > 2 * _MOST_DIGITS:
+        raise ValueError("the amount is out of range")
+    if number and not -_MOST_DIGITS < number.adjusted() < _MOST_DIGITS:
         raise ValueError("the amount is out of range")
     if number < 0:
         raise ValueError("the amount is negative")
@@ -78,7 +87,7 @@ def _number(amount: object, *, whole: bool) -> Decimal:
 
 
 def _exact(major: Decimal, currency: str, exponent: int) -> Money:
-    minor = major.scaleb(exponent)
+    minor = _EXACT.scaleb(major, exponent)
     if minor != minor.to_integral_value():
         raise ValueError(f"the amount has more than the {exponent} decimals of {currency}")
     return Money(int(minor), currency)

@@ -57,6 +57,12 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
         return found
 
+    def required_items(self, *path: str) -> list[Any]:
+        """The list at this path, which must be there: an answer without it is no empty list. Raises `MappingError`."""
+        if self.get(*path) is None:
+            raise MappingError(f"{self._name(path)} is missing", field=self._name(path))
+        return self.items(*path)
+
     def text(self, *path: str) -> str | None:
         """Text, or a whole number as text; None when absent or empty, or odd, which is a problem."""
         found = self.get(*path)

@@ -14,7 +14,7 @@ class Schedule:
 
     first: timedelta = timedelta(seconds=10)
     """The wait after the first look."""
-    factor: float = 1.5
+    factor: float = 1.8
     """Each wait is this many times the refund's age."""
     longest: timedelta = timedelta(hours=12)
     """No wait is longer."""

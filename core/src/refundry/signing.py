@@ -38,7 +38,7 @@ def decode_base64(text: str, what: str) -> bytes:
 
 def same(left: str, right: str) -> bool:
     """Whether two texts are equal, in constant time."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    return hmac.compare_digest(left.encode(errors="surrogatepass"), right.encode(errors="surrogatepass"))
 
 
 def check_signature(expected: Iterable[str], given: Iterable[str]) -> None:

@@ -1,1 +1,5 @@
 """Adyen refunds for Refundry."""
+
+from refundry_adyen.connector import Adyen
+
+__all__ = ["Adyen"]

@@ -1,1 +1,5 @@
 """Razorpay refunds for Refundry."""
+
+from refundry_razorpay.connector import Razorpay
+
+__all__ = ["Razorpay"]

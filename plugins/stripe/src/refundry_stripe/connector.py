@@ -90,7 +90,7 @@ class Stripe(Connector):
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items = fields.items("data")
+        items = fields.required_items("data")
         more = fields.get("has_more") is True and bool(items)
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more else None)
 

@@ -1,0 +1,120 @@
+"""Razorpay: facts from razorpay.com/docs/api/refunds and razorpay.com/docs/webhooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from refundry.auth import basic_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_signature, hmac_hex, required_header
+
+REFUND_EVENTS = ("refund.created", "refund.processed", "refund.failed", "refund.speed_changed")
+
+# A refusal is told apart by its description alone: the code is the same for all, and an unknown id is HTTP 400.
+REFUSALS: Sequence[tuple[str, type[RefundryError], str]] = (
+    (r"\bapi \S+ provided is invalid|authentication failed", AuthenticationError, "check key_id and key_secret"),
+    ("access denied", AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
+    ("id provided does not exist|is not a valid id", RefundNotFound, "no such identifier in this account and mode"),
+    ("requested url was not found", ConnectorError, "the call does not exist or is not enabled: check base_url"),
+)
+
+
+class Razorpay(Connector):
+    """Razorpay, by its REST API; one host, and the key says whether it is test or live."""
+
+    name = "razorpay"
+    title = "Razorpay"
+    documentation = {
+        "refunds": "https://razorpay.com/docs/api/refunds",
+        "webhooks": "https://razorpay.com/docs/webhooks",
+        "currencies": "https://razorpay.com/docs/payments/international-payments",
+    }
+    base_urls = {"api": {"SANDBOX": "https://api.razorpay.com", "PRODUCTION": "https://api.razorpay.com"}}
+    statuses = {
+        "pending": PENDING,
+        "processed": SUCCEEDED,  # passed on to the bank, usually before the bank gives its reference
+        "failed": FAILED,  # the payment is over 6 months old, or the bank refused an instant refund
+    }
+    unmapped = {"reversed": "the refunds FAQ alone names it, without saying what it means or whether an answer has it"}
+    listing = Listing(basis="created", by_payment=True, max_page_size=100)
+    key_prefixes = {"key_id": {"SANDBOX": ("rzp_test_",), "PRODUCTION": ("rzp_live_",)}}
+    settles_within = timedelta(days=11)  # 7 working days, with two weekends
+
+    key_id: str = setting(needed_for={"get", "list"}, help="Key Id of the API key (rzp_test_... or rzp_live_...)")
+    key_secret: str = setting(secret=True, needed_for={"get", "list"}, help="Key Secret of the API key")
+    webhook_secret: Secrets = signing_secrets(help="Secret of the webhook, as chosen when it was added")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("v1", "refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        paging: dict[str, object] = {"count": window.page_size, "skip": cursor or 0}
+        if window.connector_transaction_id:
+            return self._get(url_path("v1", "payments", window.connector_transaction_id, "refunds"), paging)
+        # "After" and "before", so one second more on either side; the client leaves out what is outside.
+        times = {"from": int(window.since.timestamp()) - 1, "to": int(window.until.timestamp()) + 1}
+        return self._get("/v1/refunds", {**times, **paging})
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        items = Fields(response.json()).required_items("items")
+        full = len(items) >= window.page_size
+        return page(items, self._refund, cursor=str(int(cursor or 0) + len(items)) if full else None)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code not in (400, 404):
+            return None
+        fields = Fields(response.json())
+        description = fields.text("error", "description") or fields.text("message") or ""
+        for pattern, kind, advice in REFUSALS:
+            if re.search(pattern, description, re.IGNORECASE):
+                return kind(f"Razorpay refused the request: {advice}", code=fields.text("error", "code"))
+        return None
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        expected = [hmac_hex(secret.encode(), event.body) for secret in self.webhook_secret.every()]
+        check_signature(expected, [required_header(event, "X-Razorpay-Signature")])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.text("event") not in REFUND_EVENTS:
+            return []
+        refund = self._refund(fields.at("payload", "refund", "entity").value)
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=event.header("X-Razorpay-Event-Id"))]
+
+    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+        return Request("GET", path, params=params or {}, auth=basic_auth(self.key_id, self.key_secret))
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        status = fields.word("status")
+        # Cards have an ARN, UPI and net banking an RRN, bank transfers a UTR.
+        references = (fields.text("acquirer_data", kind) for kind in ("arn", "rrn", "utr"))
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("payment_id"),
+            merchant_refund_id=fields.text("receipt"),
+            status=self.statuses.get(status or "", UNKNOWN),
+            connector_status=status,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
+            created_at=fields.unix_time("created_at"),
+            acquirer_reference_number=next(filter(None, references), None),
+            problems=fields.problems,
+        )

@@ -1,0 +1,41 @@
+"""What all tests share: no network but loopback, and a skip that is a failure in CI."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:
+    if isinstance(address, tuple) and address[0] not in LOOPBACK:
+        raise RuntimeError("a test reached for the network")
+    _connect(self, address)
+
+
+def _guarded_getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in (*LOOPBACK, None, ""):
+        raise socket.gaierror(f"a test asked the DNS for {name}")
+    return _getaddrinfo(host, *rest, **named)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sockets and DNS lead to this machine alone."""
+    monkeypatch.setattr(socket.socket, "connect", _guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
+    yield
+
+
+@pytest.fixture(autouse=True)
+def no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No account or credential of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("REFUNDRY_")]:
+        monkeypatch.delenv(name)
