@@ -93,7 +93,8 @@ class RequestsTransport:
             return known
         check_secure(url)
         with self._lock:
-            merged = self._session.merge_environment_settings(url, {}, True, None, None)
+            # With the session's own bundle named, REQUESTS_CA_BUNDLE does not take its place.
+            merged = self._session.merge_environment_settings(url, {}, True, self._session.verify, None)
             settings = {name: merged[name] for name in ("proxies", "verify", "cert")}
             if settings["verify"] is False:
                 raise ConfigurationError("the session switches TLS verification off: give a CA bundle instead")
