@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from refundry.account import Account, BaseUrls, open_account
 from refundry.connector import Connector
 from refundry.errors import NetworkError, RefundryError
+from refundry.events import receive
 from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
 from refundry.http import Event, HeaderSource
 from refundry.listing import Pages, RefundIterator, check_window
@@ -160,7 +161,7 @@ class RefundClient:
             body=body,
             received_at=(received_at or self._exchange.policy.clock.now()).astimezone(UTC),
         )
-        return self._drive(self._exchange.receive(event))
+        return self._drive(receive(self._exchange, event))
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,6 @@ in, or throws the `RefundryError` that it met.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Generator
 from datetime import timedelta
@@ -26,10 +25,9 @@ from refundry.errors import (
     RateLimited,
     RefundNotFound,
     RefundryError,
-    SignatureError,
 )
-from refundry.http import Event, Moment, Request, Response, Token, WireRequest
-from refundry.model import Delivery, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.http import Moment, Request, Response, Token, WireRequest
+from refundry.model import Refund, RefundPage, RefundQuery, Window
 from refundry.plugins import Observers
 from refundry.policy import Policy, read_retry_after
 from refundry.state import Source, observe
@@ -41,8 +39,6 @@ MOST_STEPS = 3
 """More requests than this for one refund are a connector that goes in circles."""
 ANSWER_LIMIT = 1 << 20
 PAGE_LIMIT = 8 << 20
-_KEY_LIFETIME = 3600.0
-_MOST_KEYS = 16
 _TOKEN_MARGIN = 30.0
 
 logger = logging.getLogger("refundry.exchange")
@@ -109,11 +105,12 @@ class Exchange:
     observers: Observers
     timeout: float
     tokens: TokenCache = attrs.field(factory=TokenCache)
-    _keys: dict[str, tuple[Response, float]] = attrs.field(factory=dict)
+    keys: dict[str, tuple[Response, float]] = attrs.field(factory=dict)
+    """Keys that webhooks are verified with, by address, each with the moment until which it may be used."""
 
     def get(self, query: RefundQuery) -> Steps[Refund]:
         """Ask for one refund."""
-        self._require("get")
+        self.require("get")
         self._check_identifiers(query)
         refund = yield from self._get(query)
         self.observed(refund, "get")
@@ -122,55 +119,19 @@ class Exchange:
     def page(self, window: Window, cursor: str | None) -> Steps[RefundPage]:
         """Ask for one page of a window; its refunds come completed, its hints as they are."""
         hooks = self.account.hooks
-        request = self._ours("list", hooks.fetch_refunds, window, cursor)
-        response = yield from self._answer(request, "list", self._deadline(), PAGE_LIMIT)
-        page = self._ours("list", hooks.map_refunds, window, cursor, response)
+        request = self.ask_hook("list", hooks.fetch_refunds, window, cursor)
+        response = yield from self.answer(request, "list", self.deadline(), PAGE_LIMIT)
+        page = self.ask_hook("list", hooks.map_refunds, window, cursor, response)
         refunds = [_complete(refund, None, response) for refund in page.refunds]
         return attrs.evolve(page, refunds=refunds)
 
     def token(self, deadline: float) -> Steps[Token | None]:
         """Ask for an access token."""
-        request = self._ours("token", self.account.hooks.fetch_token)
+        request = self.ask_hook("token", self.account.hooks.fetch_token)
         if request is None:
             return None
         response = yield from self._attempts(request, "token", None, deadline, ANSWER_LIMIT)
-        return self._ours("token", self.account.hooks.map_token, response)
-
-    def receive(self, event: Event) -> Steps[Delivery]:
-        """Verify a webhook and map it.
-
-        Raises `SignatureError`, with the reply to give, for one to be refused, and `MappingError`, with the reply to
-        give once the body is stored, for an authentic one that cannot be read.
-        """
-        self._require("webhook")
-        try:
-            proved = yield from self._verify(event)
-        except SignatureError as error:
-            error.reply = self._reply(event, accepted=False)
-            raise
-        events, problems = self._map_event(event)
-        completed = [self._complete_event(one, number, event, proved) for number, one in enumerate(events)]
-        for one in completed:
-            if one.refund is not None:
-                self.observed(one.refund, "webhook")
-        return Delivery(events=completed, reply=self._reply(event, accepted=True), problems=problems)
-
-    def _map_event(self, event: Event) -> tuple[list[RefundEvent], list[MappingError]]:
-        try:
-            mapped = self._ours("webhook", self.account.hooks.map_event, event)
-            events = [one for one in mapped if isinstance(one, RefundEvent)]
-            problems = [one for one in mapped if isinstance(one, MappingError)]
-            if problems and not events:
-                raise self._named(problems[0], "webhook")
-        except InvalidQuery as error:
-            # The identifier came with the event, so it is the event that cannot be read.
-            unreadable = self._named(MappingError(error.message), "webhook")
-        except MappingError as error:
-            unreadable = error
-        else:
-            return events, problems
-        unreadable.reply = self._reply(event, accepted=True)
-        raise unreadable
+        return self.ask_hook("token", self.account.hooks.map_token, response)
 
     def observed(self, refund: Refund, source: Source) -> None:
         """Tell the observers what the processor said."""
@@ -178,19 +139,20 @@ class Exchange:
         self.observers.refund_observed(observe(self.account.name, refund, source=source, observed_at=now))
 
     def _get(self, query: RefundQuery) -> Steps[Refund]:
-        hooks, deadline = self.account.hooks, self._deadline()
+        hooks, deadline = self.account.hooks, self.deadline()
         previous: list[Response] = []
-        request = self._ours("get", hooks.fetch_refund, query)
+        request = self.ask_hook("get", hooks.fetch_refund, query)
         while len(previous) < MOST_STEPS:
-            response = yield from self._answer(request, "get", deadline, ANSWER_LIMIT)
-            result = self._ours("get", hooks.map_refund, query, response, tuple(previous), response=response)
+            response = yield from self.answer(request, "get", deadline, ANSWER_LIMIT)
+            result = self.ask_hook("get", hooks.map_refund, query, response, tuple(previous), response=response)
             if isinstance(result, Refund):
                 return _complete(result, query, response)
             previous.append(response)
             request = result
-        raise self._named(MappingError("the connector asked too often for one refund"), "get")
+        raise self.named(MappingError("the connector asked too often for one refund"), "get")
 
-    def _answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
+    def answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
+        """The processor's answer, with an access token where the connector has one, renewed once when it is refused."""
         if not self.account.hooks.can("fetch_token"):
             return (yield from self._attempts(request, operation, None, deadline, limit))
         token = yield NeedToken(None, deadline)
@@ -212,7 +174,7 @@ class Exchange:
             try:
                 response = yield from self._attempt(request, operation, token, deadline, limit)
             except RefundryError as error:
-                self._named(error, operation, token=token)
+                self.named(error, operation, token=token)
                 if error.retryable:
                     policy.budget.failed()
                 delay = policy.retry_delay(tries, error, deadline - policy.clock.monotonic())
@@ -260,86 +222,43 @@ class Exchange:
 
     def _mapped_error(self, response: Response, operation: str) -> RefundryError | None:
         try:
-            return self._ours(operation, self.account.hooks.map_error, response)
+            return self.ask_hook(operation, self.account.hooks.map_error, response)
         except MappingError:
             # An error page that cannot be read still has its HTTP status; a key is read by verify_event alone.
             if 200 <= response.status_code < 300 and operation != "webhook":
                 raise
             return None
 
-    def _verify(self, event: Event) -> Steps[bool]:
-        hooks = self.account.hooks
-        verdict = self._ours("webhook", hooks.verify_event, event, None)
-        if isinstance(verdict, Request):
-            verdict = yield from self._verify_with_key(event, verdict)
-        if verdict is True or self.account.connector.unsigned_events:
-            return verdict is True
-        raise self._named(SignatureError("the event carries no signature that proves anything"), "webhook")
-
-    def _verify_with_key(self, event: Event, request: Request) -> Steps[bool]:
-        key, cached = yield from self._key(request)
-        try:
-            return self._verdict(event, key)
-        except SignatureError:
-            if not cached:
-                raise
-        self._keys.pop(request.path, None)
-        key, _ = yield from self._key(request)
-        return self._verdict(event, key)
-
-    def _verdict(self, event: Event, key: Response) -> bool:
-        return self._ours("webhook", self.account.hooks.verify_event, event, key) is True
-
-    def _key(self, request: Request) -> Steps[tuple[Response, bool]]:
-        now = self.policy.clock.monotonic()
-        kept = self._keys.get(request.path)
-        if kept and kept[1] > now:
-            return kept[0], True
-        response = yield from self._answer(request, "webhook", self._deadline(), ANSWER_LIMIT)
-        if request.method == "GET":
-            while len(self._keys) >= _MOST_KEYS:
-                self._keys.pop(next(iter(self._keys)))
-            self._keys[request.path] = (response, now + _KEY_LIFETIME)
-        return response, False
-
-    def _complete_event(self, one: RefundEvent, number: int, event: Event, proved: bool) -> RefundEvent:
-        event_id = one.event_id or f"{hashlib.sha256(event.body).hexdigest()}-{number}"
-        refund = one.refund if proved else None
-        if refund is not None:
-            refund = attrs.evolve(refund, raw=event.body)
-        return attrs.evolve(one, event_id=event_id, refund=refund)
-
-    def _reply(self, event: Event, *, accepted: bool) -> Response:
-        reply = self._ours("webhook", self.account.hooks.acknowledge_event, event, accepted)
-        return reply or Response(200 if accepted else 400)
-
     def _check_identifiers(self, query: RefundQuery) -> None:
         alternatives = self.account.connector.identifiers
         given = query.given()
         if not any(names <= given for names in alternatives):
             wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
-            raise self._named(InvalidQuery(f"a get needs {wanted}"), "get")
+            raise self.named(InvalidQuery(f"a get needs {wanted}"), "get")
 
-    def _require(self, operation: Operation) -> None:
+    def require(self, operation: Operation) -> None:
+        """Raise `UnsupportedOperation` or `ConfigurationError` unless the account can do this."""
         try:
             self.account.require(operation)
         except RefundryError as error:
-            raise self._named(error, operation) from None
+            raise self.named(error, operation) from None
 
-    def _deadline(self) -> float:
+    def deadline(self) -> float:
+        """When an operation that begins now must be done."""
         return self.policy.clock.monotonic() + self.timeout
 
-    def _ours(self, operation: str, hook: Callable[..., T], *arguments: Any, response: Response | None = None) -> T:
+    def ask_hook(self, operation: str, hook: Callable[..., T], *arguments: Any, response: Response | None = None) -> T:
         """Call a hook; whatever else than a `RefundryError` it raises becomes a `MappingError` without the answer."""
         try:
             return hook(*arguments)
         except RefundryError as error:
-            raise self._named(error, operation, response=response) from None
+            raise self.named(error, operation, response=response) from None
         except Exception as error:  # noqa: BLE001  a plugin's slip must not reach the caller as a KeyError
             text = f"{type(error).__name__} in {hook.__name__}: this is a defect of the connector, please report it"
-            raise self._named(MappingError(text), operation, response=response) from None
+            raise self.named(MappingError(text), operation, response=response) from None
 
-    def _named(self, error: E, operation: str, *, token: str | None = None, response: Response | None = None) -> E:
+    def named(self, error: E, operation: str, *, token: str | None = None, response: Response | None = None) -> E:
+        """The error with what is known of where it happened, and without any secret in its text."""
         error.connector = error.connector or self.account.connector.name
         error.operation = error.operation or operation
         if response is not None:

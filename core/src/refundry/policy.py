@@ -59,16 +59,19 @@ class RetryBudget:
         self._lock = threading.Lock()
 
     def succeeded(self) -> None:
+        """A request was answered."""
         if self._left >= self._size:
             return
         with self._lock:
             self._left = min(self._size, self._left + self._refund)
 
     def failed(self) -> None:
+        """A request met an error that passes by itself."""
         with self._lock:
             self._left = max(0.0, self._left - 1)
 
     def allows(self) -> bool:
+        """Whether there may be a retry now."""
         return self._left > self._size / 2
 
 

@@ -1,7 +1,11 @@
 """For authors of connectors: the contract that every connector keeps, as tests. Needs ``refundry[testing]``."""
 
-from refundry.testing.clock import FakeClock
-from refundry.testing.contract import ConnectorContract
-from refundry.testing.wiring import Wiring
+import pytest
+
+pytest.register_assert_rewrite("refundry.testing")
+
+from refundry.testing.clock import FakeClock  # noqa: E402
+from refundry.testing.contract import ConnectorContract  # noqa: E402
+from refundry.testing.wiring import Wiring  # noqa: E402
 
 __all__ = ["ConnectorContract", "FakeClock", "Wiring"]

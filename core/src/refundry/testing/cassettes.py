@@ -18,10 +18,11 @@ import yaml
 import refundry
 from refundry.account import HOOKS
 from refundry.client import RefundClient
-from refundry.connector import Connector, Operation, settings_of
+from refundry.connector import Operation, settings_of
 from refundry.errors import RefundryError
 from refundry.model import Refund
 from refundry.plugins import connector_hooks
+from refundry.testing.cases import Cases
 from refundry.testing.clock import FakeClock
 from refundry.testing.wiring import sandbox_of
 
@@ -93,10 +94,9 @@ def _is_card_number(text: str) -> bool:
     return digits[0] in (2, 3, 4, 5, 6) and sum(doubled) % 10 == 0
 
 
-class CassetteContract:
+class CassetteContract(Cases):
     """Plays every cassette of the connector. ``cassettes`` is their directory, from where the tests are started."""
 
-    connector: ClassVar[type[Connector]]
     cassettes: ClassVar[str | None] = None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:

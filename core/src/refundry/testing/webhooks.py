@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from refundry.connector import Connector, Secrets, settings_of
+from refundry.connector import Secrets, settings_of
 from refundry.errors import ConfigurationError, MappingError, RefundryError, SignatureError
 from refundry.http import Event
-from refundry.model import Refund
+from refundry.testing.cases import Cases, varied
 from refundry.testing.wiring import Wiring, deliver, sandbox_of
 
 if TYPE_CHECKING:
@@ -20,19 +20,14 @@ if TYPE_CHECKING:
 Believed = list[tuple[object, object, object]]
 
 
-class WebhookContract:
+class WebhookContract(Cases):
     """Every case is a valid event of the connector's own sandbox, and one thing done to it."""
-
-    connector: ClassVar[type[Connector]]
 
     def _webhooks(self) -> Wiring:
         wiring = Wiring(self.connector)
         if not wiring.client().account.can("webhook") or not wiring.hooks.can("render_event"):
             pytest.skip(f"{self.connector.name} declares no webhook")
         return wiring
-
-    def _example(self, word: str | None = None, number: int = 1) -> Refund:
-        raise NotImplementedError
 
     def _event_words(self) -> list[str]:
         sandbox = sandbox_of(self.connector)
@@ -42,7 +37,7 @@ class WebhookContract:
         wiring = self._webhooks()
         client = wiring.client()
         for word in self._event_words():
-            refund = self._example(word)
+            refund = self.example(word)
             wiring.book.refunds[refund.connector_refund_id or ""] = refund
             delivery = deliver(client, wiring.event(refund))
             assert len(delivery.events) == 1
@@ -59,7 +54,7 @@ class WebhookContract:
         wiring = self._webhooks()
         if self.connector.unsigned_events:
             pytest.skip(f"{self.connector.name} declares unsigned events")
-        event = wiring.event(self._example())
+        event = wiring.event(self.example())
         client = wiring.client(self._with_other_keys(wiring.settings))
         with pytest.raises(SignatureError) as caught:
             deliver(client, event)
@@ -68,7 +63,7 @@ class WebhookContract:
 
     def test_a_flipped_bit_never_changes_what_is_believed(self) -> None:
         wiring = self._webhooks()
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         believed = _believed(client, event)
         refused = 0
         for place in range(0, len(event.body), max(1, len(event.body) // 200)):
@@ -81,7 +76,7 @@ class WebhookContract:
 
     def test_a_missing_or_empty_header_never_changes_what_is_believed(self) -> None:
         wiring = self._webhooks()
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         believed = _believed(client, event)
         for name in event.headers:
             for headers in (
@@ -104,7 +99,7 @@ class WebhookContract:
     def test_an_event_of_another_time_is_refused(self) -> None:
         wiring = self._webhooks()
         tolerance = self.connector.event_tolerance
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         for direction in (-1, 1):
             if tolerance is None:
                 assert deliver(client, event, received_at=event.received_at + direction * timedelta(days=365)).events
@@ -115,7 +110,7 @@ class WebhookContract:
 
     def test_the_second_of_two_secrets_is_accepted(self) -> None:
         wiring = self._webhooks()
-        event = wiring.event(self._example())
+        event = wiring.event(self.example())
         for name, value in wiring.settings.items():
             if isinstance(value, str) and self._takes_several(wiring, name):
                 other = self._with_other_keys({name: value})[name]
@@ -123,7 +118,7 @@ class WebhookContract:
 
     def test_a_body_written_anew_never_changes_what_is_believed(self) -> None:
         wiring = self._webhooks()
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         try:
             anew = json.dumps(json.loads(event.body), indent=1).encode()
         except ValueError:
@@ -132,7 +127,7 @@ class WebhookContract:
 
     def test_bytes_that_are_no_text_are_a_typed_error(self) -> None:
         wiring = self._webhooks()
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         for body in (b"\xff\xfe\xfd", b"", b"[" * 100_000, b"null", event.body[:-1]):
             with pytest.raises(RefundryError) as caught:
                 deliver(client, event, body=body)
@@ -141,13 +136,11 @@ class WebhookContract:
 
     def test_a_duplicate_has_the_same_event_id(self) -> None:
         wiring = self._webhooks()
-        event, client = wiring.event(self._example()), wiring.client()
+        event, client = wiring.event(self.example()), wiring.client()
         first, second = deliver(client, event), deliver(client, event)
         assert [one.event_id for one in first.events] == [one.event_id for one in second.events]
 
     def _with_other_keys(self, settings: Any) -> dict[str, Any]:
-        from refundry.testing.contract import varied
-
         keys = {one.name for one in settings_of(self.connector) if one.required and "webhook" in one.needed_for}
         return {name: varied(value) if name in keys else value for name, value in settings.items()}
 

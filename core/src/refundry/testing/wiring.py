@@ -58,6 +58,7 @@ class Wiring(BaseAdapter):
         return hooks.render_event(refund, Moment(now=self.clock.now(), nonce=NONCE))
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """The sandbox's answer to a request."""
         self.sent.append(request)
         self.book.now = self.clock.now()
         good = answer(self.hooks, self._call(request), self.book)

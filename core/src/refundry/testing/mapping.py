@@ -1,0 +1,92 @@
+"""What a connector maps, it maps exactly, and nothing else."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from refundry.errors import RefundryError
+from refundry.http import Response
+from refundry.model import UNKNOWN, Refund
+from refundry.testing.cases import Cases
+from refundry.testing.mutations import mutated_bodies
+from refundry.testing.strategies import refunds
+from refundry.testing.wiring import sandbox_of
+
+MUTATIONS = 10_000
+_every_class = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+)
+
+
+class MappingContract(Cases):
+    """From an answer to a refund."""
+
+    @given(data=st.data())
+    @_every_class
+    def test_what_is_rendered_maps_to_what_it_was(self, data: st.DataObject) -> None:
+        self.needs("get")
+        refund = data.draw(refunds(self.connector, sandbox_of(self.connector), self.words()))
+        wiring = self.wiring(refund)
+        assert self.asked(wiring, refund) == refund
+
+    def test_an_unknown_word_is_unknown_and_kept(self) -> None:
+        self.needs("get")
+        for word in ("a word that no document has", "SUCCEEDED!"):
+            refund = attrs.evolve(self.example(), status=UNKNOWN, connector_status=word)
+            mapped = self.asked(self.wiring(refund), refund)
+            assert mapped.status is UNKNOWN
+            assert mapped.connector_status is None or word in mapped.connector_status
+
+    def test_a_refund_can_be_asked_for_again(self) -> None:
+        self.needs("get")
+        refund = self.example()
+        wiring = self.wiring(refund)
+        client = wiring.client()
+        first = client.get(self.query(refund))
+        assert client.get(first.query()) == first
+
+    def test_no_mutated_answer_is_more_than_a_refund_or_a_typed_error(self) -> None:
+        self.needs("get")
+        chance = Random(self.connector.name)
+        for refund in self.examples():
+            self._mutate(refund, MUTATIONS // len(self.examples()), chance)
+
+    def _mutate(self, refund: Refund, count: int, chance: Random) -> None:
+        wiring = self.wiring(refund)
+        self.asked(wiring, refund)
+        answered = tuple(wiring.answered)
+        for number, good in enumerate(answered):
+            client = wiring.client()
+            for body in mutated_bodies(good.body, count // len(answered), chance):
+                wiring.tamper = _once_at(number, Response(200, good.headers, body))
+                self._check_mutated(client, refund, body)
+
+    def _check_mutated(self, client: Any, refund: Refund, body: bytes) -> None:
+        try:
+            mapped = client.get(self.query(refund))
+        except RefundryError as error:
+            if "defect" in error.message:
+                pytest.fail(f"{error.message}: {body[:300]!r}")
+            return
+        table = self.connector.statuses
+        lowered = {word.lower(): status for word, status in table.items()}
+        word = mapped.connector_status or ""
+        assert mapped.status in (table.get(word), lowered.get(word.lower()), UNKNOWN), (mapped, body[:300])
+        assert mapped.refund_amount is None or type(mapped.refund_amount.minor_amount) is int
+
+
+def _once_at(number: int, odd: Response) -> Any:
+    count = -1
+
+    def tamper(response: Response) -> Response:
+        nonlocal count
+        count += 1
+        return odd if count == number else response
+
+    return tamper
