@@ -36,6 +36,15 @@ GOOD = """
     class Good(Connector):
         name = "good"
         title = "Good"
+        documentation = {}
+        base_urls = {}
+        statuses = {}
+"""
+HALF = """
+    from refundry.connector import Connector
+    class Half(Connector):
+        name = "half"
+        title = "Half"
 """
 
 
@@ -44,6 +53,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     entry = "[refundry.connectors]\n"
     install(tmp_path, "refundry-good", f"{entry}good = plugin_good:Good\n", plugin_good=GOOD)
     install(tmp_path, "refundry-broken", f"{entry}broken = plugin_broken:X\n", plugin_broken="import no_such_module")
+    install(tmp_path, "refundry-half", f"{entry}half = plugin_half:Half\n", plugin_half=HALF)
     install(tmp_path, "refundry-absent", f"{entry}absent = plugin_absent:X\n")
     install(tmp_path, "refundry-function", f"{entry}function = plugin_function:f\n", plugin_function="def f(): ...")
     for owner in ("refundry-one", "refundry-two"):
@@ -63,6 +73,7 @@ def test_a_good_plugin_works_beside_broken_ones(site: Path) -> None:
     ("name", "reason"),
     [
         ("broken", "'broken' cannot be imported: ModuleNotFoundError"),
+        ("half", "'half' declares no documentation"),
         ("absent", "'absent' cannot be imported: ModuleNotFoundError"),
         ("function", "'function' is not a connector"),
         ("twice", "two plugins claim the name 'twice': refundry-one and refundry-two"),

@@ -22,6 +22,7 @@ from refundry.state import Observation
 
 CONNECTORS = "refundry.connectors"
 SANDBOXES = "refundry.sandboxes"
+_DECLARED = ("name", "title", "documentation", "base_urls", "statuses")
 logger = logging.getLogger("refundry.plugins")
 
 
@@ -178,6 +179,9 @@ def load_connector(name: str) -> type[Connector]:
     found = _load(CONNECTORS, name)
     if not (isinstance(found, type) and issubclass(found, Connector)):
         raise ConfigurationError(f"the plugin {name!r} is not a connector: its entry point must name a Connector class")
+    for declared in _DECLARED:
+        if not hasattr(found, declared):
+            raise ConfigurationError(f"the plugin {name!r} declares no {declared}: update it, or tell its author")
     return found
 
 

@@ -1,16 +1,30 @@
-"""Observations: what a processor said about a refund at a moment."""
+"""Observations, and the state that they add up to.
+
+`fold` puts the observations of one refund in order and walks through `TRANSITIONS`, the only place that says what an
+observation does to a status. It is pure, counts the same evidence once, and gives the same state for every order of
+arrival.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
 import attrs
 
-from refundry.model import Money, Refund, RefundStatus
+from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, Money, Refund, RefundQuery, RefundStatus
 
 Source: TypeAlias = Literal["get", "list", "webhook", "import"]
+Kind: TypeAlias = Literal["status", "gone"]
+
+ASKED: frozenset[Source] = frozenset({"get", "list"})
+"""Sources whose answer holds at the moment of asking; the others may come late and repeatedly."""
+CLOCK_SKEW = timedelta(minutes=10)
+"""A processor's time further ahead than this of when it was heard is a plan or a mistake: it orders nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,15 +39,51 @@ class Observation:
     connector_status: str | None
     amount: Money | None
     provider_time: datetime | None
-    """When the processor says that the refund came to stand like this; None where it does not say."""
+    """When the processor last changed what it says here; None where it does not say."""
     observed_at: datetime
     source: Source
     digest: str
     """SHA-256, as hex, of what the observation was read from."""
+    kind: Kind = "status"
+    """"gone": the processor was asked and knows no such refund; the status is UNKNOWN then and says nothing."""
+    foreign: bool = False
+    """True when the processor sent it for another of its accounts."""
+
+    @property
+    def evidence(self) -> str:
+        """What makes this observation the same as another, as hex: all that was said and what it was read from.
+
+        The time of asking is part of it: an answer that comes again says that it still holds. The time at which a
+        webhook came is not: a webhook that comes again says nothing new.
+        """
+        # A ledger keeps this as a key: what it is made of stays as it is when fields are added.
+        amount = self.amount and (self.amount.minor_amount, self.amount.currency)
+        facts = (
+            *(self.account, self.kind, self.source, self.digest, self.foreign),
+            *(self.connector_refund_id, self.merchant_refund_id, self.connector_transaction_id),
+            *(self.status.value, self.connector_status, amount, _as_text(self.provider_time)),
+            _as_text(self.observed_at) if self.source in ASKED else None,
+        )
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    @property
+    def moment(self) -> datetime:
+        """Where the observation stands in the history: the processor's time, or when it was heard."""
+        if self.provider_time is None or self.provider_time > self.observed_at + CLOCK_SKEW:
+            return self.observed_at
+        return self.provider_time
 
 
-def observe(account: str, refund: Refund, *, source: Source, observed_at: datetime) -> Observation:
+def _as_text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def observe(
+    account: str, refund: Refund, *, source: Source, observed_at: datetime, foreign: bool = False
+) -> Observation:
     """The observation that this refund is."""
+    # An update that follows the processing is the newer version; a value date may lie before either.
+    times = [moment for moment in (refund.processed_at, refund.updated_at) if moment is not None]
     return Observation(
         account=account,
         connector_refund_id=refund.connector_refund_id,
@@ -42,8 +92,201 @@ def observe(account: str, refund: Refund, *, source: Source, observed_at: dateti
         status=refund.status,
         connector_status=refund.connector_status,
         amount=refund.refund_amount,
-        provider_time=refund.processed_at or refund.updated_at,
+        provider_time=max(times, default=None),
         observed_at=observed_at,
         source=source,
         digest=hashlib.sha256(refund.raw).hexdigest(),
+        foreign=foreign,
     )
+
+
+def observe_gone(account: str, query: RefundQuery, *, observed_at: datetime) -> Observation:
+    """The observation that the processor, asked with this query, knows no such refund. It never means a failure."""
+    return Observation(
+        account=account,
+        connector_refund_id=query.connector_refund_id,
+        merchant_refund_id=query.merchant_refund_id,
+        connector_transaction_id=query.connector_transaction_id,
+        status=UNKNOWN,
+        connector_status=None,
+        amount=None,
+        provider_time=None,
+        observed_at=observed_at,
+        source="get",
+        digest=hashlib.sha256(b"").hexdigest(),
+        kind="gone",
+    )
+
+
+class Flag(StrEnum):
+    """What is odd about a history. No flag changes the status."""
+
+    REGRESSED = "regressed"
+    """A success turned into a failure: a bank returned the money, say."""
+    RECOVERED = "recovered"
+    """A failure turned into a success."""
+    REOPENED = "reopened"
+    """The processor dates an open status after a settled one."""
+    AMOUNT_DIFFERS = "amount differs"
+    """Two observations, or one and what was expected, give different amounts of one currency."""
+    CURRENCY_DIFFERS = "currency differs"
+    """The same for currencies."""
+    UNKNOWN_WORD = "unknown word"
+    """The newest thing said is not in the connector's status table."""
+    DISPUTED = "disputed"
+    """The processor was asked after the status changed, and its newest answer says otherwise."""
+    GONE = "gone"
+    """The processor showed the refund once and knows it no longer."""
+    FOREIGN = "foreign"
+    """The refund belongs to another account of the processor."""
+
+
+ATTENTION = frozenset(Flag) - {Flag.FOREIGN}
+"""The flags that a person should look at."""
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """What the history of one refund adds up to."""
+
+    status: RefundStatus | None = None
+    """None until something was said."""
+    since: datetime | None = None
+    """When it came to this status: the processor's time where it gave one, else when it was first heard."""
+    connector_status: str | None = None
+    """The newest word of the processor for this status."""
+    amount: Money | None = None
+    """The newest amount."""
+    first_observed: datetime | None = None
+    last_observed: datetime | None = None
+    flags: frozenset[Flag] = frozenset()
+    decided_by: Observation | None = None
+    """The observation that brought the status."""
+    observations: int = 0
+    """How many there are, each evidence counted once."""
+
+
+@attrs.frozen
+class Move:
+    """What an observation does to a status."""
+
+    to: RefundStatus
+    flag: Flag | None = None
+    dated: bool = attrs.field(default=False, kw_only=True)
+    """It counts only when the processor itself dates it later; otherwise it is a late arrival and changes nothing."""
+
+
+Transitions: TypeAlias = Mapping[tuple[RefundStatus | None, RefundStatus], Move]
+TRANSITIONS: Transitions = {
+    # While nothing is settled the newest word counts.
+    **{(known, said): Move(said) for known in (None, PENDING, MANUAL_REVIEW, UNKNOWN) for said in RefundStatus},
+    (SUCCEEDED, SUCCEEDED): Move(SUCCEEDED),
+    (SUCCEEDED, FAILED): Move(FAILED, Flag.REGRESSED),
+    (SUCCEEDED, PENDING): Move(PENDING, Flag.REOPENED, dated=True),
+    (SUCCEEDED, MANUAL_REVIEW): Move(MANUAL_REVIEW, Flag.REOPENED, dated=True),
+    (SUCCEEDED, UNKNOWN): Move(SUCCEEDED),
+    (FAILED, FAILED): Move(FAILED),
+    (FAILED, SUCCEEDED): Move(SUCCEEDED, Flag.RECOVERED),
+    (FAILED, PENDING): Move(PENDING, Flag.REOPENED, dated=True),
+    (FAILED, MANUAL_REVIEW): Move(MANUAL_REVIEW, Flag.REOPENED, dated=True),
+    (FAILED, UNKNOWN): Move(FAILED),
+}
+"""By what is known and what is said: what is known then."""
+
+_LIFE = (UNKNOWN, PENDING, MANUAL_REVIEW, SUCCEEDED, FAILED)
+
+
+def in_order(observations: Iterable[Observation]) -> list[Observation]:
+    """Each evidence once, oldest first, whatever the order in which they came.
+
+    At one moment the order is that of a refund's usual life: unknown, pending, in review, succeeded, failed, gone; then
+    that of the evidence.
+    """
+    once: dict[str, Observation] = {}
+    for one in observations:
+        known = once.setdefault(one.evidence, one)
+        if one.observed_at < known.observed_at:
+            once[one.evidence] = one
+    return [once[evidence] for evidence in sorted(once, key=lambda key: _place(once[key], key))]
+
+
+def _place(one: Observation, evidence: str) -> tuple[datetime, bool, int, str]:
+    return one.moment, one.kind == "gone", _LIFE.index(one.status), evidence
+
+
+def fold(observations: Iterable[Observation], *, expected: Money | None = None) -> State:
+    """The state of the one refund that these observations are about; ``expected`` is the amount it should have."""
+    history = in_order(observations)
+    said = [one for one in history if one.kind == "status"]
+    state = State()
+    for one in said:
+        state = _step(state, one)
+    seen = [one.observed_at for one in said]
+    return attrs.evolve(
+        state,
+        first_observed=min(seen, default=None),
+        last_observed=max(seen, default=None),
+        flags=state.flags | _flags(history, said, state) | _money_flags(said, expected),
+        observations=len(history),
+    )
+
+
+def _step(state: State, said: Observation) -> State:
+    state = attrs.evolve(state, amount=said.amount or state.amount)
+    move = TRANSITIONS[state.status, said.status]
+    if move.to is state.status:
+        same = said.status is state.status
+        return attrs.evolve(state, connector_status=said.connector_status) if same else state
+    if move.dated and not _dated_after(said, state.since):
+        return state
+    flags = state.flags | {move.flag} if move.flag else state.flags
+    return attrs.evolve(
+        state,
+        status=move.to,
+        since=said.moment,
+        connector_status=said.connector_status,
+        flags=flags,
+        decided_by=said,
+    )
+
+
+def _dated_after(said: Observation, since: datetime | None) -> bool:
+    dated = said.provider_time is not None and said.moment == said.provider_time
+    return dated and (since is None or said.moment > since)
+
+
+def _flags(history: Sequence[Observation], said: Sequence[Observation], state: State) -> set[Flag]:
+    if not said:
+        return set()
+    found = {
+        Flag.GONE: history[-1].kind == "gone",
+        Flag.UNKNOWN_WORD: said[-1].status is UNKNOWN,
+        Flag.FOREIGN: any(one.foreign for one in said),
+        Flag.DISPUTED: _disputed(said, state),
+    }
+    return {flag for flag, present in found.items() if present}
+
+
+def _disputed(said: Sequence[Observation], state: State) -> bool:
+    answers = [one for one in said if one.source in ASKED]
+    if not answers or state.since is None:
+        return False
+    newest = max(answers, key=lambda one: (one.observed_at, one.moment, one.evidence))
+    return newest.observed_at > state.since and newest.status not in (state.status, UNKNOWN)
+
+
+def _money_flags(said: Sequence[Observation], expected: Money | None) -> set[Flag]:
+    amounts = {one.amount for one in said if one.amount} | ({expected} if expected else set())
+    currencies = {amount.currency for amount in amounts}
+    flags = {Flag.CURRENCY_DIFFERS} if len(currencies) > 1 else set()
+    return flags | {Flag.AMOUNT_DIFFERS} if len(amounts) > len(currencies) else flags
+
+
+def diagram() -> str:
+    """The transition table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2"]
+    for (known, said), move in TRANSITIONS.items():
+        if move.to is not known:
+            notes = ", ".join(note for note in (move.flag, "if dated later" if move.dated else None) if note)
+            lines.append(f"    {known or '[*]'} --> {said}{f': {notes}' if notes else ''}")
+    return "\n".join(lines) + "\n"

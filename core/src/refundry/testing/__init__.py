@@ -2,7 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite("refundry.testing")
+_PARTS = ("cassettes", "declaring", "listing", "mapping", "refusing", "webhooks")
+pytest.register_assert_rewrite(*(f"refundry.testing.{part}" for part in _PARTS))
 
 from refundry.testing.clock import FakeClock  # noqa: E402
 from refundry.testing.contract import ConnectorContract  # noqa: E402

@@ -38,7 +38,7 @@ class Wiring(BaseAdapter):
         self.clock = FakeClock()
         self.book = Book(now=self.clock.now(), refunds={one.connector_refund_id or "": one for one in refunds})
         self.hooks = sandbox_hooks(sandbox(connector(**sandbox.settings)))
-        self._urls = open_account(connector, sandbox.settings).urls
+        self.urls = open_account(connector, sandbox.settings).urls
         self.sent: list[requests.PreparedRequest] = []
         self.answered: list[Response] = []
         self.tamper: Callable[[Response], Response] = _unchanged
@@ -61,7 +61,7 @@ class Wiring(BaseAdapter):
         """The sandbox's answer to a request."""
         self.sent.append(request)
         self.book.now = self.clock.now()
-        good = answer(self.hooks, self._call(request), self.book)
+        good = self.reply(self._call(request))
         self.answered.append(good)
         response = self.tamper(good)
         raw = HTTPResponse(
@@ -69,13 +69,17 @@ class Wiring(BaseAdapter):
         )
         return HTTPAdapter().build_response(request, raw)
 
+    def reply(self, call: Call) -> Response:
+        """What the processor says to a call."""
+        return answer(self.hooks, call, self.book)
+
     def close(self) -> None:
         """Nothing is open."""
 
     def _call(self, request: requests.PreparedRequest) -> Call:
         url = request.url or ""
         base, path = "", ""
-        for name, prefix in self._urls.items():
+        for name, prefix in self.urls.items():
             if url.startswith(prefix):
                 base, path = name, url.removeprefix(prefix).partition("?")[0]
         body = request.body or b""
