@@ -11,7 +11,7 @@ import pytest
 from acme import DONE, Acme, serving
 
 from refundry import ConfigurationError, MappingError, RefundClient, RefundEvent, RefundQuery, SignatureError
-from refundry.errors import RefundryError
+from refundry.errors import ProcessorUnavailable, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
 from refundry.reading import Fields, each_event
@@ -165,6 +165,17 @@ def test_a_key_is_asked_for_once_and_once_more_when_it_does_not_fit() -> None:
         with pytest.raises(SignatureError):
             deliver("three")
         assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(("status", "expected"), [(404, SignatureError), (500, ProcessorUnavailable)])
+def test_a_key_that_is_not_there_is_the_events_fault_and_trouble_is_not(
+    status: int, expected: type[RefundryError]
+) -> None:
+    with serving(lambda _: Response(status)) as server:
+        keyed = client(Keyed, key=None, client_id="c", client_secret="s-123456", base_url=server.url)
+        with pytest.raises(expected):
+            keyed.handle_event(body=BODY, headers={"X-Key-Url": f"{server.url}/key"})
+        assert {asked.path for asked in server.asked} == {"/key"}
 
 
 @pytest.mark.parametrize(

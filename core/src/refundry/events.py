@@ -6,7 +6,14 @@ import hashlib
 
 import attrs
 
-from refundry.errors import InvalidQuery, MappingError, SignatureError
+from refundry.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidQuery,
+    MappingError,
+    RefundryError,
+    SignatureError,
+)
 from refundry.exchange import ANSWER_LIMIT, Exchange, Steps
 from refundry.http import Event, Request, Response
 from refundry.model import Delivery, RefundEvent
@@ -65,7 +72,15 @@ def _key(exchange: Exchange, request: Request) -> Steps[tuple[Response, bool]]:
     kept = exchange.keys.get(request.path)
     if kept and kept[1] > now:
         return kept[0], True
-    response = yield from exchange.answer(request, "webhook", exchange.deadline(), ANSWER_LIMIT)
+    try:
+        response = yield from exchange.answer(request, "webhook", exchange.deadline(), ANSWER_LIMIT)
+    except RefundryError as error:
+        if error.retryable or isinstance(error, AuthenticationError | ConfigurationError):
+            raise
+        # Which key it is, the event says: one that does not exist is the event's fault.
+        raise exchange.named(
+            SignatureError(f"the key that the event names cannot be had: {error}"), "webhook"
+        ) from None
     if request.method == "GET":
         while len(exchange.keys) >= _MOST_KEYS:
             exchange.keys.pop(next(iter(exchange.keys)), None)

@@ -153,7 +153,7 @@ class Exchange:
 
     def answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
         """The processor's answer, with an access token where the connector has one, renewed once when it is refused."""
-        if not self.account.hooks.can("fetch_token"):
+        if request.auth is None or not self.account.hooks.can("fetch_token"):
             return (yield from self._attempts(request, operation, None, deadline, limit))
         token = yield NeedToken(None, deadline)
         try:

@@ -129,6 +129,7 @@ class Pages:
         if cursor is None:
             self._windows.popleft()
             self._used.clear()
+            self._idle = 0
         elif cursor in self._used or self._idle > _MOST_IDLE_PAGES:
             name = self.exchange.account.connector.name
             raise MappingError("the list does not end: a page came again", field="cursor", connector=name)

@@ -131,6 +131,10 @@ class ConnectorSandbox(Generic[C]):
     """The fields of a `Refund` that the processor's answer can carry."""
     event_words: ClassVar[frozenset[str]] = frozenset()
     """Words of the status table that only webhooks say."""
+    refund_ids: ClassVar[str] = "re_sandbox_{}"
+    """How the processor's refund identifiers look, with a place for a number."""
+    payment_ids: ClassVar[str] = "pay_sandbox_{}"
+    """The same of its payments or captures."""
     currency: ClassVar[str] = "EUR"
     """What the refunds that the sandbox makes up are in."""
 

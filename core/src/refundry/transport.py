@@ -104,7 +104,8 @@ class RequestsTransport:
     def _read(self, answer: requests.Response, deadline: float, limit: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+        answer.raw.decode_content = True
+        while chunk := answer.raw.read1(_CHUNK):
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:

@@ -18,6 +18,8 @@ class AdyenSandbox(ConnectorSandbox[Adyen]):
     """Adyen, as its API description Webhooks-v1.json describes standard webhooks."""
 
     settings = {"merchant_account": "RefundrySandboxECOM", "webhook_hmac_key": "5EC0" * 16}
+    refund_ids = "SANDBOXREF{:06}"
+    payment_ids = "SANDBOXPAY{:06}"
     lives = {
         "settles": ("POSTPONED_REFUND/true", "REFUND/true"),
         "fails": ("REFUND/false",),

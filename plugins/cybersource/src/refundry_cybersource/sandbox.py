@@ -31,6 +31,8 @@ class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
         "shared_secret": "cmVmdW5kcnkgc2FuZGJveCBzaGFyZWQgc2VjcmV0ISE=",
         "webhook_key": "cmVmdW5kcnkgc2FuZGJveCB3ZWJob29rIGtleSEhISE=",
     }
+    refund_ids = "70{:020}"
+    payment_ids = "71{:020}"
     lives = {
         "settles": ("PENDING", "TRANSMITTED"),
         "fails": ("PENDING", "DECLINED"),

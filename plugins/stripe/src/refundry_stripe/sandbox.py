@@ -19,6 +19,8 @@ class StripeSandbox(ConnectorSandbox[Stripe]):
     """Stripe, as docs.stripe.com/api/refunds describes its answers."""
 
     settings = {"api_key": "sk_test_refundry_sandbox", "webhook_secret": "whsec_refundry_sandbox"}
+    refund_ids = "re_3Sandbox{:05}"
+    payment_ids = "pi_3Sandbox{:05}"
     lives = {
         "settles": ("pending", "succeeded"),
         "fails": ("pending", "failed"),

@@ -1,0 +1,249 @@
+"""Authorize.Net: facts from developer.authorize.net/api/reference and from AuthorizeNet/sdk-java (the schema)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    ProcessorUnavailable,
+    RefundNotFound,
+    RefundryError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Auth, Event, Moment, Request, Response, WireRequest, parse_json
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, each_event, hint_page
+from refundry.signing import check_signature, hmac_hex, required_header
+
+PATH = "/xml/v1/request.api"
+REFUND_TYPE = "refundTransaction"
+# The only two words that payments do not share.
+REFUND_WORDS = ("refundPendingSettlement", "refundSettledSuccessfully")
+# Voids and fraud decisions may concern a payment: a get tells.
+REFUND_EVENTS = ("refund.created", "void.created", "fraud.held", "fraud.approved", "fraud.declined")
+
+REFUSED_CODES = ("E00005", "E00006", "E00007", "E00008", "E00010", "E00011")
+BUSY_CODES = ("E00001", "E00049", "E00053", "E00104")
+
+
+class AuthorizeDotNet(Connector):
+    """Authorize.Net, by its JSON API; a refund is a transaction of its own."""
+
+    name = "authorizedotnet"
+    title = "Authorize.Net"
+    documentation = {
+        "transactions": "https://developer.authorize.net/api/reference/index.html",
+        "errors": "https://developer.authorize.net/api/reference/responseCodes.html",
+        "webhooks": "https://developer.authorize.net/api/reference/features/webhooks.html",
+    }
+    base_urls = {"api": {"SANDBOX": "https://apitest.authorize.net", "PRODUCTION": "https://api.authorize.net"}}
+    statuses = {
+        "refundPendingSettlement": PENDING,  # goes into the next daily batch; may still be voided
+        "refundSettledSuccessfully": SUCCEEDED,  # an eCheck may still become "returnedItem"
+        "pendingSettlement": PENDING,
+        "pendingFinalSettlement": PENDING,
+        "updatingSettlement": PENDING,
+        "approvedReview": PENDING,  # released by a person, not yet settled
+        "couldNotVoid": PENDING,  # the attempt to stop it failed, so it goes on
+        "declined": FAILED,
+        "generalError": FAILED,
+        "communicationError": FAILED,  # the card processor could not be reached
+        "settlementError": FAILED,
+        "failedReview": FAILED,  # refused by a person
+        "expired": FAILED,
+        "voided": FAILED,  # stopped before it was settled
+        "returnedItem": FAILED,  # the bank sent the eCheck back
+        "underReview": MANUAL_REVIEW,
+        "FDSPendingReview": MANUAL_REVIEW,  # held by a fraud filter before it was authorized
+        "FDSAuthorizedPendingReview": MANUAL_REVIEW,  # held by a fraud filter after
+        "authorizedPendingRelease": MANUAL_REVIEW,
+    }
+    unmapped = {
+        "authorizedPendingCapture": "a payment that is not yet captured",
+        "capturedPendingSettlement": "a payment that is not yet settled",
+        "settledSuccessfully": "a settled payment",
+        "chargeback": "a dispute about a payment",
+        "chargebackReversal": "a dispute about a payment, taken back",
+    }
+    listing = Listing(basis="settled", max_days=31, complete=False, max_page_size=1000)
+    settles_within = timedelta(days=1)
+
+    api_login_id: str = setting(secret=True, needed_for={"get", "list"}, help="API Login ID")
+    transaction_key: str = setting(secret=True, needed_for={"get", "list"}, help="Transaction Key (16 characters)")
+    signature_key: Secrets = signing_secrets(help="Signature Key (128 hexadecimal characters)")
+    currency: str | None = setting(
+        default=None, needed_for={"get", "list"}, help="The account's currency (ISO 4217), which answers do not carry"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._post("getTransactionDetailsRequest", {"transId": query.connector_refund_id})
+
+    @hookimpl
+    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+        fields = _accepted(response).at("transaction")
+        word = fields.word("transactionStatus")
+        _check_type(fields, word)
+        status = self.statuses.get(word or "", UNKNOWN)
+        # What never settles is settled with zero.
+        amount = "authAmount" if fields.get("settleAmount") in (None, "", 0) else "settleAmount"
+        return Refund(
+            connector_refund_id=fields.required("transId"),
+            connector_transaction_id=fields.text("refTransId"),
+            merchant_refund_id=fields.text("order", "invoiceNumber"),
+            status=status,
+            connector_status=word,
+            error=_failure(fields) if status is FAILED else None,
+            refund_amount=fields.decimal_money(amount, currency=query.currency or self.currency),
+            refund_reason=fields.text("order", "description"),
+            created_at=fields.iso_time("submitTimeUTC", zone=UTC),
+            processed_at=fields.iso_time("batch", "settlementTimeUTC", zone=UTC),
+            problems=fields.problems,
+        )
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if cursor is None:
+            first, last = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (window.since, window.until))
+            return self._post("getSettledBatchListRequest", {"firstSettlementDate": first, "lastSettlementDate": last})
+        batches, number = json.loads(cursor)
+        # By id: what is new comes last, so earlier pages stay as they were.
+        sorting = {"orderBy": "id", "orderDescending": False}
+        part = {"sorting": sorting, "paging": {"limit": window.page_size, "offset": number}}
+        if batches:
+            return self._post("getTransactionListRequest", {"batchId": batches[0], **part})
+        return self._post("getUnsettledTransactionListRequest", part)
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        fields = _accepted(response)
+        if cursor is None:
+            # Batches are no refunds; the same helper reads them, so that a bad one costs one.
+            found = hint_page(fields.items("batchList"), lambda item: _named(item, "batchId"))
+            ids = [batch.connector_refund_id for batch in found.hints]
+            return RefundPage(problems=found.problems, cursor=json.dumps([ids, 1]))
+        following = _next_cursor(fields, cursor, window.page_size)
+        return hint_page(fields.items("transactions"), lambda item: self._hint(item, window), cursor=following)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        fields = Fields(response.json())
+        if fields.get("messages", "resultCode") != "Error":
+            return None
+        messages = fields.get("messages", "message")
+        first = messages[0] if isinstance(messages, list) and messages else messages
+        code = Fields({"message": first}).text("message", "code")
+        return _error(code)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        scheme, _, signature = required_header(event, "X-ANET-Signature").partition("=")
+        # The key is the text as shown, not the bytes that its digits stand for.
+        expected = [hmac_hex(key.encode(), event.body, "sha512") for key in self.signature_key.candidates()]
+        check_signature(expected, [signature.strip().lower()] if scheme.strip().lower() == "sha512" else [])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+        return each_event([event.json()], _map_notification)
+
+    def _post(self, name: str, fields: Mapping[str, object]) -> Request:
+        return Request("POST", PATH, json={name: fields}, auth=_merchant_auth(self.api_login_id, self.transaction_key))
+
+    def _hint(self, item: object, window: Window) -> RefundQuery | None:
+        fields = Fields(item)
+        word = fields.required("transactionStatus")
+        # A held transaction may be a payment: the get that follows tells.
+        if word not in REFUND_WORDS and self.statuses.get(word) is not MANUAL_REVIEW:
+            return None
+        submitted = fields.iso_time("submitTimeUTC", zone=UTC)
+        if submitted is not None and submitted >= window.until:
+            return None
+        return _named(item, "transId")
+
+
+def _map_notification(body: object) -> RefundEvent | None:
+    fields = Fields(body)
+    subject = fields.at("payload")
+    kind = (fields.word("eventType") or "").removeprefix("net.authorize.payment.")
+    if kind not in REFUND_EVENTS or subject.word("entityName") not in (None, "transaction"):
+        return None
+    # The body does not say how the refund stands, so there is nothing to believe.
+    return RefundEvent(query=_named(subject.value, "id"), event_id=fields.text("notificationId"))
+
+
+def _merchant_auth(login: str, key: str) -> Auth:
+    def authenticate(request: WireRequest, moment: Moment) -> WireRequest:
+        ((name, fields),) = parse_json(request.body or b"").items()
+        # The order is checked: the credentials must come first.
+        return request.with_json({name: {"merchantAuthentication": {"name": login, "transactionKey": key}, **fields}})
+
+    return authenticate
+
+
+def _accepted(response: Response) -> Fields:
+    fields = Fields(response.json())
+    if fields.word("messages", "resultCode") != "Ok":
+        raise MappingError("messages.resultCode is not Ok", field="messages.resultCode")
+    return fields
+
+
+def _error(code: str | None) -> RefundryError:
+    if code == "E00040":
+        return RefundNotFound("Authorize.Net does not know this transaction in this account", code=code)
+    if code in REFUSED_CODES:
+        advice = "check api_login_id, transaction_key, environment, and that its Transaction Details API is enabled"
+        return AuthenticationError(f"Authorize.Net refuses this account: {advice}", code=code)
+    if code in BUSY_CODES:
+        return ProcessorUnavailable("Authorize.Net could not answer: try again later", code=code)
+    return ConnectorError("Authorize.Net refused the request: an identifier is digits alone", code=code)
+
+
+def _check_type(fields: Fields, word: str | None) -> None:
+    if word in REFUND_WORDS and fields.get("transactionType") is None:
+        return
+    if fields.required("transactionType") != REFUND_TYPE:
+        raise NotARefund("this transaction is not a refund: give the transId of the refund, not of its payment")
+
+
+def _failure(fields: Fields) -> ErrorInfo | None:
+    returned = fields.get("returnedItems")
+    if isinstance(returned, list) and returned:
+        item = Fields({"returnedItem": returned[-1]})
+        return ErrorInfo(code=item.text("returnedItem", "code"), message=item.text("returnedItem", "description"))
+    if fields.text("responseCode") == "1":  # approved: what came later has no code
+        return None
+    code, message = fields.text("responseReasonCode"), fields.text("responseReasonDescription")
+    return ErrorInfo(code=code, message=message) if code or message else None
+
+
+def _named(item: object, name: str) -> RefundQuery:
+    return RefundQuery(connector_refund_id=Fields(item).required(name))
+
+
+def _next_cursor(fields: Fields, cursor: str, size: int) -> str | None:
+    batches, number = json.loads(cursor)
+    total = fields.get("totalNumInResultSet")
+    ends = len(fields.items("transactions")) < size or (isinstance(total, int) and number * size >= total)
+    if not ends:
+        return json.dumps([batches, number + 1])
+    return json.dumps([batches[1:], 1]) if batches else None

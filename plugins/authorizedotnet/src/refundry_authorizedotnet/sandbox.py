@@ -1,0 +1,230 @@
+"""Authorize.Net's side, for the sandbox: the inverse of the mapping in `refundry_authorizedotnet.connector`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    ProcessorUnavailable,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Response
+from refundry.model import MANUAL_REVIEW, Refund
+from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
+from refundry.signing import hmac_hex
+from refundry.times import from_iso, to_iso
+from refundry_authorizedotnet.connector import PATH, REFUND_TYPE, AuthorizeDotNet
+
+SETTLED = "refundSettledSuccessfully"
+EVENTS = {
+    "voided": "void.created",
+    "underReview": "fraud.held",
+    "FDSPendingReview": "fraud.held",
+    "FDSAuthorizedPendingReview": "fraud.held",
+    "approvedReview": "fraud.approved",
+    "failedReview": "fraud.declined",
+}
+
+
+class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
+    """Authorize.Net, as its API reference and the schema in its SDKs describe its answers."""
+
+    settings = {
+        "api_login_id": "8kSandboxLogin",
+        "transaction_key": "4rSandboxKey7x2Q",
+        "signature_key": "5EC0DE0F5A2DB0C5" * 8,
+        "currency": "USD",
+    }
+    currency = "USD"
+    refund_ids = "401{:08}"
+    payment_ids = "402{:08}"
+    lives = {
+        "settles": ("refundPendingSettlement", SETTLED),
+        "fails": ("refundPendingSettlement", "settlementError"),
+        "returned": (SETTLED, "returnedItem"),
+        "held": ("FDSPendingReview",),
+        "cancelled": ("refundPendingSettlement", "voided"),
+    }
+    expressible = ConnectorSandbox.expressible | {
+        "connector_transaction_id",
+        "merchant_refund_id",
+        "error",
+        "refund_reason",
+        "processed_at",
+    }
+
+    @hookimpl
+    def check_call(self, call: Call) -> None:
+        _, fields = _operation(call)
+        ours = {"name": self.connector.api_login_id, "transactionKey": self.connector.transaction_key}
+        if next(iter(fields), None) != "merchantAuthentication":
+            raise ConnectorError("merchantAuthentication must come first", code="E00003")
+        if fields["merchantAuthentication"] != ours:
+            raise AuthenticationError("the login or the key is wrong", code="E00007")
+
+    @hookimpl
+    def answer_call(self, call: Call, book: Book) -> Response:
+        if (call.method, call.path) != ("POST", PATH):
+            raise unknown_call()
+        match _operation(call):
+            case "getTransactionDetailsRequest", {"transId": str(transaction)}:
+                return self.render_refund(book.refund(transaction))
+            case "getSettledBatchListRequest", {"firstSettlementDate": first, "lastSettlementDate": last}:
+                return _render_batches(_batches(book), from_iso(first), from_iso(last))
+            case "getTransactionListRequest", {"batchId": str(batch), "paging": paging}:
+                return _render_page(_batches(book).get(batch, []), **paging)
+            case "getUnsettledTransactionListRequest", {"paging": paging}:
+                return _render_page([one for one in book.listed() if one.connector_status != SETTLED], **paging)
+            case _:
+                raise unknown_call()
+
+    @hookimpl
+    def render_refund(self, refund: Refund) -> Response:
+        return _ok({"transaction": _transaction(refund)})
+
+    @hookimpl
+    def render_error(self, error: RefundryError) -> Response:
+        match error:
+            case AuthenticationError():
+                return _error("E00007", "authentication failed")
+            case RefundNotFound():
+                return _error("E00040", "no such record")
+            case RateLimited():
+                # No code stands for it; this is what a gateway in front would answer.
+                return Response(429)
+            case ProcessorUnavailable():
+                return _error("E00053", "too busy")
+            case _:
+                return _error(error.code or "E00003", "the request is not valid")
+
+    @hookimpl
+    def render_event(self, refund: Refund, moment: Moment) -> Event:
+        word = refund.connector_status or ""
+        payload = {
+            "responseCode": 4 if self.connector.statuses.get(word) is MANUAL_REVIEW else 1,
+            "authAmount": _amount(refund),
+            "entityName": "transaction",
+            "id": refund.connector_refund_id,
+        }
+        envelope = {
+            "notificationId": moment.nonce,
+            "eventType": f"net.authorize.payment.{EVENTS.get(word, 'refund.created')}",
+            "eventDate": to_iso(moment.now),
+            "webhookId": "refundry-sandbox",
+        }
+        body = _encode({**envelope, "payload": _present(payload)})
+        key = self.connector.signature_key.candidates()[0]
+        signature = hmac_hex(key.encode(), body, "sha512").upper()
+        headers = {"Content-Type": "application/json; charset=utf-8", "X-ANET-Signature": f"sha512={signature}"}
+        return Event(headers=headers, body=body, received_at=moment.now)
+
+
+def _operation(call: Call) -> tuple[str, dict[str, Any]]:
+    match call.json():
+        case dict() as body if len(body) == 1 and isinstance(fields := next(iter(body.values())), dict):
+            return next(iter(body)), fields
+        case _:
+            raise ConnectorError("a request is one object within an object", code="E00003")
+
+
+def _transaction(refund: Refund) -> dict[str, Any]:
+    return _present(
+        {
+            "transId": refund.connector_refund_id,
+            "refTransId": refund.connector_transaction_id,
+            "submitTimeUTC": to_iso(refund.created_at) if refund.created_at else None,
+            "transactionType": REFUND_TYPE,
+            "transactionStatus": refund.connector_status,
+            **_reason(refund),
+            "batch": _settlement(refund) if refund.processed_at else None,
+            "order": _present({"invoiceNumber": refund.merchant_refund_id, "description": refund.refund_reason}),
+            "authAmount": _amount(refund),
+            "settleAmount": 0 if refund.connector_status == "voided" else _amount(refund),
+        }
+    )
+
+
+def _reason(refund: Refund) -> dict[str, Any]:
+    approved = {"responseCode": 1, "responseReasonCode": 1, "responseReasonDescription": "Approval"}
+    error = refund.error
+    if error is None:
+        return approved
+    if refund.connector_status == "returnedItem":
+        return {**approved, "returnedItems": [_present({"code": error.code, "description": error.message})]}
+    return {"responseCode": 2, "responseReasonCode": error.code, "responseReasonDescription": error.message}
+
+
+def _settlement(refund: Refund) -> dict[str, str]:
+    moment = _settled_at(refund)
+    # One batch a day.
+    batch = str(moment.toordinal())
+    return {"batchId": batch, "settlementTimeUTC": to_iso(moment), "settlementState": "settledSuccessfully"}
+
+
+def _settled_at(refund: Refund) -> datetime:
+    return refund.processed_at or refund.created_at or datetime.min.replace(tzinfo=UTC)
+
+
+def _batches(book: Book) -> dict[str, list[Refund]]:
+    batches: dict[str, list[Refund]] = {}
+    for refund in sorted(book.listed(), key=_settled_at, reverse=True):
+        if refund.connector_status == SETTLED:
+            batches.setdefault(_settlement(refund)["batchId"], []).append(refund)
+    return batches
+
+
+def _render_batches(batches: dict[str, list[Refund]], first: datetime, last: datetime) -> Response:
+    # A batch is settled when its last refund is.
+    newest = [refunds[0] for refunds in batches.values()]
+    shown = [_settlement(refund) for refund in newest if first <= _settled_at(refund) <= last]
+    return _ok({"batchList": shown} if shown else {})
+
+
+def _render_page(refunds: list[Refund], *, limit: int, offset: int) -> Response:
+    shown = [_item(refund) for refund in refunds[(offset - 1) * limit : offset * limit]]
+    return _ok({**({"transactions": shown} if shown else {}), "totalNumInResultSet": len(refunds)})
+
+
+def _item(refund: Refund) -> dict[str, Any]:
+    facts = {**_transaction(refund), "invoiceNumber": refund.merchant_refund_id}
+    names = ("transId", "submitTimeUTC", "transactionStatus", "invoiceNumber", "settleAmount")
+    return _present({name: facts.get(name) for name in names})
+
+
+def _amount(refund: Refund) -> object:
+    return refund.refund_amount.decimal if refund.refund_amount else None
+
+
+def _present(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value not in (None, {})}
+
+
+def _ok(facts: dict[str, Any]) -> Response:
+    return _answer({**facts, "messages": _messages("Ok", "I00001", "Successful.")})
+
+
+def _error(code: str, text: str) -> Response:
+    return _answer({"messages": _messages("Error", code, text)})
+
+
+def _messages(result: str, code: str, text: str) -> dict[str, Any]:
+    return {"resultCode": result, "message": [{"code": code, "text": text}]}
+
+
+def _answer(value: object) -> Response:
+    # Every answer begins with a byte order mark.
+    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + _encode(value))
+
+
+def _encode(value: object) -> bytes:
+    # Amounts are numbers, and a float would lose digits: a Decimal is marked, then stripped of its quotes.
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=lambda amount: f"\0{amount:f}\0")
+    return re.sub(r'"\\u0000(.*?)\\u0000"', r"\1", text).encode()

@@ -1,0 +1,241 @@
+"""Checkout.com: facts from checkout.com/docs on payment actions, access keys, API endpoints and webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from refundry.auth import basic_auth, bearer_auth, client_credentials_request, read_oauth_token, token_auth
+from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
+from refundry.errors import (
+    AmbiguousRefund,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, Token, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_signature, hmac_hex, required_header, same
+
+# Checkout.com counts two decimals for every currency that its page on amounts does not list: these are where that
+# differs from ISO 4217.
+EXPONENTS = {"CLF": 2, "CLP": 2, "UYI": 2, "UYW": 2}
+
+REFUND_EVENTS = ("payment_refunded", "payment_refund_declined", "payment_refund_pending")
+
+
+class Checkout(Connector):
+    """Checkout.com, where a refund is one of the actions of a payment."""
+
+    name = "checkout"
+    title = "Checkout.com"
+    documentation = {
+        "actions": "https://www.checkout.com/docs/payments/request-payouts/get-payout-actions",
+        "webhooks": "https://www.checkout.com/docs/workflows/set-up-your-webhook-receiver",
+        "amounts": "https://www.checkout.com/docs/payments/accept-payments/format-the-amount-value",
+        "hosts": "https://www.checkout.com/docs/developer-resources/api/api-endpoints",
+        "rate limits": "https://www.checkout.com/docs/developer-resources/api/api-rate-limits",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": ("https://{prefix}.api.sandbox.checkout.com", "https://api.sandbox.checkout.com"),
+            "PRODUCTION": ("https://{prefix}.api.checkout.com", "https://api.checkout.com"),
+        },
+        "auth": {
+            "SANDBOX": ("https://{prefix}.access.sandbox.checkout.com", "https://access.sandbox.checkout.com"),
+            "PRODUCTION": ("https://{prefix}.access.checkout.com", "https://access.checkout.com"),
+        },
+    }
+    statuses = {
+        "approved=true": SUCCEEDED,
+        "approved=false": FAILED,  # response_code and response_summary say why
+        "approved=absent": PENDING,  # accepted, and neither approved nor declined yet
+        "payment_refunded": SUCCEEDED,  # a webhook says it by its type, and has no "approved"
+        "payment_refund_declined": FAILED,
+        "payment_refund_pending": PENDING,
+    }
+    unmapped = {
+        "Refunded": "a status of the payment, which says nothing about one refund",
+        "Partially Refunded": "a status of the payment, which says nothing about one refund",
+        "Return": "an action beside the refunds: a bank sent a payout back, or called a payment back",
+        "payment_returned": "the webhook of the action Return",
+    }
+    identifiers = (
+        frozenset({"connector_transaction_id", "connector_refund_id"}),
+        frozenset({"connector_transaction_id", "merchant_refund_id"}),
+    )
+    listing = Listing(basis="payment")
+    credentials = one_of({"secret_key"}, {"client_id", "client_secret"})
+    key_prefixes = {"secret_key": {"SANDBOX": ("sk_sbox_",)}}
+    rate_limit = {"PRODUCTION": 100}
+    request_id_header = "Cko-Request-Id"
+    visible_after = timedelta(minutes=10)
+
+    secret_key: str | None = setting(secret=True, default=None, needed_for={"get", "list"}, help="Secret key (sk_...)")
+    client_id: str | None = setting(default=None, needed_for={"get", "list"}, help="Access key ID, if no secret key")
+    client_secret: str | None = setting(secret=True, default=None, needed_for={"get", "list"}, help="Access key secret")
+    scope: str = setting(default="gateway", needed_for={"get", "list"}, help="Scope that the access key has")
+    prefix: str | None = setting(
+        default=None, needed_for={"get", "list"}, help="Prefix of the account's API base URL; none: the shared host"
+    )
+    webhook_signature_key: Secrets = signing_secrets(help="Signature key of the workflow's webhook action")
+    webhook_authorization: str | None = setting(
+        secret=True, default=None, needed_for={"webhook"}, help="Authorization header key of the webhook action, if any"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(query.connector_transaction_id, "actions")
+
+    @hookimpl
+    def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
+        action = _asked_action(query, [*previous, response][0])
+        if not previous and not query.currency:
+            return self._get(query.connector_transaction_id)
+        currency = query.currency or Fields(response.json()).text("currency")
+        return self._action(action, query.connector_transaction_id, currency)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        # Actions have no currency: the payment is asked for it first, and the cursor carries it.
+        payment = window.connector_transaction_id
+        return self._get(payment) if cursor is None else self._get(payment, "actions")
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        if cursor is None:
+            return RefundPage(cursor=Fields(response.json()).text("currency") or "")
+
+        def map_item(item: object) -> Refund | None:
+            action = Fields(item)
+            is_refund = action.required("type") == "Refund"
+            return self._action(action, window.connector_transaction_id, cursor or None) if is_refund else None
+
+        return page(_actions(response), map_item)
+
+    @hookimpl
+    def fetch_token(self) -> Request | None:
+        if self.secret_key:
+            return None
+        auth = basic_auth(self.client_id or "", self.client_secret or "")
+        return client_credentials_request("/connect/token", auth, base="auth", scope=self.scope)
+
+    @hookimpl
+    def map_token(self, response: Response) -> Token:
+        return read_oauth_token(response)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        # Other refusals say by their status what there is to know, mostly with an empty body.
+        if response.status_code != 422:
+            return None
+        fields = Fields(response.json())
+        codes = [code for code in fields.items("error_codes") if isinstance(code, str)]
+        return ConnectorError(
+            "Checkout.com found the request invalid: check the identifiers",
+            code=codes[0] if codes else fields.text("error_type"),
+            request_id=fields.text("request_id"),
+        )
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        # The documents call the signature hex and say nothing about capitals.
+        given = required_header(event, "Cko-Signature").lower()
+        keys = self.webhook_signature_key.candidates()
+        check_signature([hmac_hex(key.encode(), event.body) for key in keys], [given])
+        expected = self.webhook_authorization
+        if expected and not same(expected, required_header(event, "Authorization")):
+            raise SignatureError("the header Authorization is not the setting webhook_authorization")
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        kind = fields.word("type")
+        if kind not in REFUND_EVENTS:
+            return []
+        data = fields.at("data")
+        refund_id, currency = data.required("action_id"), data.text("currency")
+        refund = self._refund(data, kind, refund_id, data.text("id"), currency)
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"))]
+
+    def _get(self, payment: str | None, *rest: str) -> Request:
+        auth = bearer_auth(self.secret_key) if self.secret_key else token_auth
+        return Request("GET", url_path("payments", payment or "", *rest), auth=auth)
+
+    def _action(self, action: Fields, payment: str | None, currency: str | None) -> Refund:
+        return self._refund(action, _condition(action), action.required("id"), payment, currency)
+
+    def _refund(
+        self, fields: Fields, condition: str, refund_id: str, payment: str | None, currency: str | None
+    ) -> Refund:
+        status = self.statuses.get(condition, UNKNOWN)
+        return Refund(
+            connector_refund_id=refund_id,
+            connector_transaction_id=payment,
+            merchant_refund_id=fields.text("reference"),
+            status=status,
+            connector_status=condition,
+            error=_failure(fields) if status is FAILED else None,
+            refund_amount=fields.minor_money("amount", currency=currency, exponents=EXPONENTS),
+            processed_at=fields.iso_time("processed_on"),
+            acquirer_reference_number=fields.text("processing", "acquirer_reference_number"),
+            problems=fields.problems,
+        )
+
+
+def _actions(response: Response) -> list[object]:
+    actions = response.json()
+    if not isinstance(actions, list):
+        raise MappingError("the body is not a list of actions", field="body")
+    return actions
+
+
+def _asked_action(query: RefundQuery, response: Response) -> Fields:
+    name = "id" if query.connector_refund_id else "reference"
+    asked = query.connector_refund_id or query.merchant_refund_id
+    actions = _actions(response)
+    named = [action for action in actions if isinstance(action, dict) and action.get(name) == asked]
+    # An older page of the documents shows one id on a refund and on a capture: the type decides.
+    refunds = [action for action in named if action.get("type") == "Refund"]
+    if len(refunds) == 1:
+        return Fields(refunds[0])
+    if refunds:
+        raise AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
+    for action in map(Fields, actions):
+        # One that cannot be read may be the one that is asked for.
+        action.required("id")
+        action.required("type")
+    if named and name == "id":
+        raise NotARefund("this id belongs to an action of the payment that is no refund")
+    raise RefundNotFound("the payment has no such refund, or does not show it yet")
+
+
+def _condition(action: Fields) -> str:
+    approved = action.get("approved")
+    if approved is None:
+        return "approved=absent"
+    if isinstance(approved, bool):
+        return f"approved={str(approved).lower()}"
+    return f'approved="{action.required("approved")}"'
+
+
+def _failure(fields: Fields) -> ErrorInfo | None:
+    error = ErrorInfo(code=fields.text("response_code"), message=fields.text("response_summary"))
+    return error if error != ErrorInfo() else None
