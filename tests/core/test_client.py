@@ -74,7 +74,9 @@ def test_a_second_request_finds_the_currency() -> None:
         return json_answer({"currency": "JPY"} if asked.path.startswith("/payments") else without)
 
     with serving(answer) as server, client(server.url) as acme:
-        assert acme.get(connector_refund_id="r1").refund_amount == Money(1050, "JPY")
+        refund = acme.get(connector_refund_id="r1")
+        assert refund.refund_amount == Money(1050, "JPY")
+        assert b'"r1"' in refund.raw
         assert [one.path for one in server.asked] == ["/refunds/r1", "/payments/p1"]
         assert acme.get(connector_refund_id="r1", currency="EUR").refund_amount == Money(1050, "EUR")
         assert len(server.asked) == 3

@@ -146,7 +146,8 @@ class Exchange:
             response = yield from self.answer(request, "get", deadline, ANSWER_LIMIT)
             result = self.ask_hook("get", hooks.map_refund, query, response, tuple(previous), response=response)
             if isinstance(result, Refund):
-                return _complete(result, query, response)
+                # The refund is in the first answer; a second one only adds what the payment knows.
+                return _complete(result, query, previous[0] if previous else response)
             previous.append(response)
             request = result
         raise self.named(MappingError("the connector asked too often for one refund"), "get")

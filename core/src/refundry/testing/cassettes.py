@@ -42,7 +42,7 @@ _FORBIDDEN = {
     "an IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b"),
 }
 _UUID = re.compile(r"\b[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\b", re.IGNORECASE)
-_DIGITS = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")
+_DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])")
 
 
 def read_cassette(path: Path) -> dict[str, Any]:
