@@ -27,6 +27,11 @@ def test_a_request_is_encoded_once() -> None:
     assert wire.body is None
 
 
+def test_half_a_character_is_a_typed_error() -> None:
+    with pytest.raises(InvalidQuery, match="half a character"):
+        Request("GET", "/r", params={"cursor": "\ud800"}).to_wire()
+
+
 def test_a_request_has_one_kind_of_body() -> None:
     assert Request("POST", "/", json={"a": "ä"}).to_wire().body == '{"a":"ä"}'.encode()
     assert Request("POST", "/", form={"a": "b c", "d": None}).to_wire().body == b"a=b%20c"

@@ -195,9 +195,7 @@ class Exchange:
         wait = policy.limiter.reserve(now, deadline - now)
         if wait > 0:
             yield Pause(wait)
-        wire = request.to_wire(account.url_of(request))
-        if request.auth is not None:
-            wire = request.auth(wire, Moment(now=policy.clock.now(), nonce=str(uuid4()), token=token))
+        wire = self.ask_hook(operation, self._wire, request, token)
         self.observers.request_sent(account.name, operation, request)
         started = policy.clock.monotonic()
         response: Response = yield Send(wire, deadline, limit)
@@ -207,6 +205,12 @@ class Exchange:
         if objection is not None:
             raise objection
         return response
+
+    def _wire(self, request: Request, token: str | None) -> WireRequest:
+        wire = request.to_wire(self.account.url_of(request))
+        if request.auth is None:
+            return wire
+        return request.auth(wire, Moment(now=self.policy.clock.now(), nonce=str(uuid4()), token=token))
 
     def _objection(self, response: Response, operation: str) -> RefundryError | None:
         error = self._mapped_error(response, operation)

@@ -211,9 +211,12 @@ def url_path(*segments: str) -> str:
 
 
 def encode_query(params: Params) -> str:
-    """Query or form text; a parameter that is None is left out."""
+    """Query or form text; a parameter that is None is left out. Raises `InvalidQuery` for text that is not Unicode."""
     pairs = params.items() if isinstance(params, Mapping) else params
-    return urlencode([(name, value) for name, value in pairs if value is not None], quote_via=quote, safe="")
+    try:
+        return urlencode([(name, value) for name, value in pairs if value is not None], quote_via=quote, safe="")
+    except UnicodeEncodeError:
+        raise InvalidQuery("a parameter holds half a character, which no URL can carry") from None
 
 
 def encode_json(value: object) -> bytes:

@@ -65,6 +65,9 @@ class Stripe(Connector):
         secret=True, needed_for={"get", "list"}, help="Secret key, or a restricted key that may read refunds"
     )
     webhook_secret: Secrets = signing_secrets(help="Signing secret of the webhook endpoint (whsec_...)")
+    metadata_key: str = setting(
+        default="order_id", help="Key of the refund's metadata that holds the merchant's own id"
+    )
     stripe_account: str | None = setting(default=None, help="Connected account (acct_...), for Connect platforms")
     api_version: str | None = setting(
         default=None, needed_for={"get", "list"}, help="API version, if not the account's"
@@ -151,7 +154,7 @@ class Stripe(Connector):
         return Refund(
             connector_refund_id=fields.required("id"),
             connector_transaction_id=_id_of(fields, "payment_intent") or _id_of(fields, "charge"),
-            merchant_refund_id=fields.text("metadata", "order_id"),
+            merchant_refund_id=fields.text("metadata", self.metadata_key),
             status=self.statuses.get(status or "", UNKNOWN),
             connector_status=status,
             error=ErrorInfo(code=failure) if failure else None,

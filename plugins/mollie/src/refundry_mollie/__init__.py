@@ -1,0 +1,5 @@
+"""Mollie refunds for Refundry."""
+
+from refundry_mollie.connector import Mollie
+
+__all__ = ["Mollie"]

@@ -1,0 +1,197 @@
+"""Mollie: facts from docs.mollie.com/reference on refunds, webhooks and errors, and mollie/openapi."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from refundry.auth import bearer_auth
+from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
+from refundry.errors import AuthenticationError, MappingError, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, parse_json, url_path
+from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_signature, hmac_hex, required_header
+
+# There is no error code beside the HTTP status; any other than these says enough.
+REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
+    401: (AuthenticationError, "check api_key or access_token"),
+    403: (AuthenticationError, "the access token lacks the scope refunds.read"),
+    404: (RefundNotFound, "no such refund of this payment for this key and mode, or it was cancelled"),
+}
+
+
+class Mollie(Connector):
+    """Mollie, by its REST API v2; one host, and the key says whether it is test or live."""
+
+    name = "mollie"
+    title = "Mollie"
+    documentation = {
+        "refunds": "https://docs.mollie.com/reference/refunds-api",
+        "statuses": "https://docs.mollie.com/docs/refunds",
+        "webhooks": "https://docs.mollie.com/reference/webhooks-new",
+        "classic webhooks": "https://docs.mollie.com/docs/webhooks",
+        "currencies": "https://docs.mollie.com/payments/multicurrency",
+        "errors": "https://docs.mollie.com/reference/handling-errors",
+    }
+    base_urls = {"api": {"SANDBOX": "https://api.mollie.com", "PRODUCTION": "https://api.mollie.com"}}
+    statuses = {
+        "queued": PENDING,  # waits for the merchant's balance
+        "pending": PENDING,  # goes to the bank soon, and can still be cancelled
+        "processing": PENDING,  # with the bank
+        "refunded": SUCCEEDED,
+        "failed": FAILED,  # after processing, for example a closed account: the merchant gets the money back
+        "canceled": FAILED,  # stopped before it reached the bank
+    }
+    identifiers = (frozenset({"connector_transaction_id", "connector_refund_id"}),)
+    listing = Listing(basis="created", by_payment=True, max_page_size=250)
+    credentials = one_of({"api_key"}, {"access_token"})
+    key_prefixes = {"api_key": {"SANDBOX": ("test_",), "PRODUCTION": ("live_",)}}
+    unsigned_events = True  # a payment's classic webhook, which names the payment alone
+
+    api_key: str | None = setting(
+        secret=True, default=None, needed_for={"get", "list"}, help="Test or live API key (test_... or live_...)"
+    )
+    access_token: str | None = setting(
+        secret=True,
+        default=None,
+        needed_for={"get", "list"},
+        help="Organization access token or OAuth token, if no key",
+    )
+    profile_id: str | None = setting(
+        default=None, needed_for={"list"}, help="Profile ID (pfl_...), to list refunds with an access token"
+    )
+    webhook_secret: Secrets = signing_secrets(
+        default=None, help="Signing secret of the next-gen webhook; none for classic webhooks, which are not signed"
+    )
+    metadata_key: str = setting(default="order_id", help="Key of a refund's metadata that holds your own refund id")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        payment, refund = query.connector_transaction_id or "", query.connector_refund_id or ""
+        return self._get(url_path("v2", "payments", payment, "refunds", refund))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        paging: dict[str, object] = {"limit": window.page_size, "from": cursor}
+        if window.connector_transaction_id:
+            return self._get(url_path("v2", "payments", window.connector_transaction_id, "refunds"), paging)
+        profile = None if self.api_key else self.profile_id
+        return self._get("/v2/refunds", {**paging, "sort": "desc", "profileId": profile})
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        found = page(fields.required_items("_embedded", "refunds"), self._refund)
+        # The list knows no dates. It comes newest first, so it ends with the page that reaches past the window.
+        oldest = found.refunds[-1].created_at if found.refunds else None
+        is_past = not window.connector_transaction_id and oldest is not None and oldest < window.since
+        cursor = None if is_past else _next(fields)
+        return RefundPage(refunds=found.refunds, problems=found.problems, cursor=cursor)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code not in REFUSALS:
+            return None
+        kind, advice = REFUSALS[response.status_code]
+        return kind(f"Mollie refused the request: {advice}", code=Fields(response.json()).required("title"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        if _is_classic(event):
+            return False
+        # While secrets rotate there are several signatures, with or without the name of the digest.
+        given = [one.strip().removeprefix("sha256=") for one in required_header(event, "X-Mollie-Signature").split(",")]
+        check_signature([hmac_hex(secret.encode(), event.body) for secret in self.webhook_secret.every()], given)
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        if _is_classic(event):
+            return _classic(event)
+        fields = Fields(event.json())
+        if fields.get("resource") == "refund":
+            return [self._event(fields.value, None)]
+        if not (fields.word("type") or "").startswith("refund."):
+            return []
+        entity, event_id = fields.at("_embedded", "entity"), fields.text("id")
+        if entity.get("resource") == "refund":
+            return [self._event(entity.value, event_id)]
+        # A "simple" payload leaves the refund out; a get needs its payment too, which the link names.
+        payment = _found(r"/payments/([\w%.~-]+)/refunds/", fields.text("_links", "entity", "href"))
+        refund_id = fields.required("entityId")
+        query = RefundQuery(connector_refund_id=refund_id, connector_transaction_id=payment)
+        return [RefundEvent(query=query, event_id=event_id)]
+
+    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+        # A key has its mode and profile, and Mollie refuses to be told them; an access token has neither.
+        is_test = not self.api_key and self.environment == "SANDBOX"
+        mode = {"testmode": "true"} if is_test else {}
+        auth = bearer_auth(self.api_key or self.access_token or "")
+        return Request("GET", path, params={**(params or {}), **mode}, auth=auth)
+
+    def _event(self, entity: object, event_id: str | None) -> RefundEvent:
+        refund = self._refund(entity)
+        return RefundEvent(query=refund.query(), refund=refund, event_id=event_id)
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        status = fields.word("status")
+        metadata = Fields(_metadata(fields.get("metadata")), where="metadata")
+        has_arn = fields.get("externalReference", "type") == "acquirer-reference"
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("paymentId"),
+            merchant_refund_id=metadata.text(self.metadata_key),
+            status=self.statuses.get(status or "", UNKNOWN),
+            connector_status=status,
+            refund_amount=fields.decimal_money("amount", "value", currency=fields.text("amount", "currency")),
+            refund_reason=fields.text("description"),
+            created_at=fields.iso_time("createdAt"),
+            acquirer_reference_number=fields.text("externalReference", "id") if has_arn else None,
+            problems=(*fields.problems, *metadata.problems),
+        )
+
+
+def _metadata(given: object) -> Mapping[str, Any]:
+    """What the merchant gave, which comes back as it was: any JSON, or text that may hold some."""
+    if isinstance(given, str):
+        try:
+            given = parse_json(given.encode(errors="surrogatepass"))
+        except MappingError:
+            return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _next(fields: Fields) -> str | None:
+    if fields.get("_links", "next") is None:
+        return None
+    cursor = _found(r"[?&]from=([\w%.~-]+)", fields.required("_links", "next", "href"))
+    if cursor is None:
+        raise MappingError("the link to the next page names no refund", field="_links.next.href")
+    return cursor
+
+
+def _found(pattern: str, link: str | None) -> str | None:
+    found = re.search(pattern, link or "", re.ASCII)
+    return unquote(found[1]) if found else None
+
+
+def _is_classic(event: Event) -> bool:
+    return event.header("X-Mollie-Signature") is None and event.body.startswith(b"id=")
+
+
+def _classic(event: Event) -> list[RefundEvent]:
+    payment = event.form()["id"]
+    if not payment.startswith("tr_"):
+        return []
+    # The body is the same whenever anything happens to the payment, so its digest would make news a duplicate.
+    event_id = f"{payment}@{event.received_at.isoformat()}"
+    return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=event_id)]

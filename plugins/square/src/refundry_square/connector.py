@@ -1,0 +1,183 @@
+"""Square: facts from developer.squareup.com on refunds, errors and webhooks, and square/connect-api-specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from refundry.auth import bearer_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import AuthenticationError, MappingError, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, hint_page, page
+from refundry.signing import check_signature, hmac_base64, required_header
+from refundry.times import to_iso
+
+REFUND_EVENTS = ("refund.created", "refund.updated")
+
+REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
+    "UNAUTHORIZED": (AuthenticationError, "check access_token and the environment"),
+    "ACCESS_TOKEN_EXPIRED": (AuthenticationError, "access_token has expired, renew it"),
+    "ACCESS_TOKEN_REVOKED": (AuthenticationError, "access_token was revoked, ask the seller for another"),
+    "FORBIDDEN": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
+    "INSUFFICIENT_SCOPES": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
+    "NOT_FOUND": (RefundNotFound, "no such identifier for this seller and environment"),
+}
+
+TERMINAL = "a status of a refund at a Square Terminal, which another call answers with"
+
+
+class Square(Connector):
+    """Square, by its Refunds API."""
+
+    name = "square"
+    title = "Square"
+    documentation = {
+        "refunds": "https://developer.squareup.com/reference/square/refunds-api",
+        "webhooks": "https://developer.squareup.com/docs/refunds-api/webhooks",
+        "signatures": "https://developer.squareup.com/docs/webhooks/step3validate",
+        "amounts": "https://developer.squareup.com/docs/build-basics/common-data-types/working-with-monetary-amounts",
+        "errors": "https://developer.squareup.com/docs/build-basics/handling-errors",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": "https://connect.squareupsandbox.com",
+            "PRODUCTION": "https://connect.squareup.com",
+        }
+    }
+    statuses = {
+        "PENDING": PENDING,  # waits for Square's approval, or for the seller's funds
+        "COMPLETED": SUCCEEDED,
+        "REJECTED": FAILED,
+        "FAILED": FAILED,  # an error while processing, or the seller had no funds
+    }
+    unmapped = {
+        "APPROVED": "a status of the retired Transactions API, which this call is not documented to answer with",
+        "IN_PROGRESS": TERMINAL,
+        "CANCEL_REQUESTED": TERMINAL,
+        "CANCELED": TERMINAL,
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=100)
+
+    access_token: str = setting(
+        secret=True, needed_for={"get", "list"}, help="Access token, or a seller's OAuth token with PAYMENTS_READ"
+    )
+    webhook_signature_key: Secrets = signing_secrets(help="Signature Key of the webhook subscription")
+    webhook_url: str = setting(
+        needed_for={"webhook"}, help="Notification URL of the webhook subscription, exactly as registered"
+    )
+    merchant_id: str | None = setting(
+        default=None, needed_for={"webhook"}, help="Merchant ID of the seller, to mark events of other sellers"
+    )
+    location_id: str | None = setting(default=None, needed_for={"list"}, help="Location ID, to list one location alone")
+    api_version: str | None = setting(
+        default=None, needed_for={"get", "list"}, help="API version (YYYY-MM-DD), if not the application's"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("v2", "refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        fields = Fields(response.json())
+        return self._refund(fields.at("refund").value, _first_error(fields))
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if window.connector_transaction_id:
+            # The list takes no payment, and a payment names its refunds.
+            return self._get(url_path("v2", "payments", window.connector_transaction_id))
+        # Whether the ends count is not said, so one second more on either side; the client leaves out what is outside.
+        margin = timedelta(seconds=1)
+        times = {"begin_time": to_iso(window.since - margin), "end_time": to_iso(window.until + margin)}
+        filters = {"location_id": self.location_id, "limit": window.page_size, "cursor": cursor}
+        return self._get("/v2/refunds", {**times, **filters})
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        if window.connector_transaction_id:
+            payment = fields.at("payment")
+            payment.required("id")
+            return hint_page(payment.items("refund_ids"), _named)
+        # An empty list leaves "refunds" out, so errors in its place must not pass for one.
+        if fields.get("errors"):
+            raise MappingError("the list came with errors", field="errors")
+        return page(fields.items("refunds"), self._refund, cursor=fields.word("cursor"))
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if not 400 <= response.status_code < 500:
+            return None
+        error = _first_error(Fields(response.json()))
+        code = error.code if error else None
+        if code is None or code not in REFUSALS:
+            return None
+        kind, advice = REFUSALS[code]
+        return kind(f"Square refused the request: {advice}", code=code)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        signed = self.webhook_url.encode() + event.body
+        expected = [hmac_base64(key.encode(), signed) for key in self.webhook_signature_key.every()]
+        check_signature(expected, [required_header(event, "X-Square-HmacSha256-Signature")])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.word("type") not in REFUND_EVENTS:
+            return []
+        refund = self._refund(fields.at("data", "object", "refund").value)
+        is_foreign = self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"), foreign=is_foreign)]
+
+    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+        headers = {"Square-Version": self.api_version} if self.api_version else {}
+        return Request("GET", path, params=params or {}, headers=headers, auth=bearer_auth(self.access_token))
+
+    def _refund(self, body: object, error: ErrorInfo | None = None) -> Refund:
+        fields = Fields(body)
+        word = fields.word("status")
+        status = self.statuses.get(word or "", UNKNOWN)
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("payment_id"),
+            status=status,
+            connector_status=word,
+            error=error if status is FAILED else None,
+            refund_amount=fields.minor_money(
+                "amount_money", "amount", currency=fields.text("amount_money", "currency")
+            ),
+            refund_reason=fields.text("reason"),
+            created_at=fields.iso_time("created_at"),
+            updated_at=fields.iso_time("updated_at"),
+            problems=fields.problems,
+        )
+
+
+def _named(refund_id: object) -> RefundQuery:
+    return RefundQuery(connector_refund_id=Fields({"refund_ids": refund_id}).required("refund_ids"))
+
+
+def _first_error(fields: Fields) -> ErrorInfo | None:
+    errors = fields.get("errors")
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
+        return None
+    first = Fields(errors[0])
+    error = ErrorInfo(code=first.text("code"), message=first.text("detail"))
+    return error if error != ErrorInfo() else None
