@@ -170,6 +170,15 @@ def test_a_wait_that_does_not_fit_the_deadline_ends_at_once() -> None:
     assert clock.slept == []
 
 
+def test_a_connectors_own_error_keeps_the_wait_of_the_header() -> None:
+    clock = FakeClock()
+    answers = [json_answer({"error": "busy"}, Retry_After="9"), json_answer({"error": "slow"}, 503, Retry_After="4")]
+    with serving(lambda _: answers.pop(0) if answers else json_answer(DONE)) as server:
+        with client(server.url, clock=clock) as acme:
+            assert acme.get(connector_refund_id="r1").status is RefundStatus.SUCCEEDED
+    assert clock.slept == [2, 4], "the connector's own wait comes first, then the header's"
+
+
 def test_a_processor_that_drips_is_left_at_the_deadline() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()

@@ -25,6 +25,7 @@ from refundry.errors import (
     RateLimited,
     RefundNotFound,
     RefundryError,
+    RetryableError,
 )
 from refundry.http import Moment, Request, Response, Token, WireRequest
 from refundry.model import Refund, RefundPage, RefundQuery, Window
@@ -215,11 +216,13 @@ class Exchange:
     def _objection(self, response: Response, operation: str) -> RefundryError | None:
         error = self._mapped_error(response, operation)
         if error is None:
-            error = default_error(response, operation, self.policy)
+            error = default_error(response, operation)
         elif operation == "token" and response.status_code in (400, 401, 403):
             error = AuthenticationError(error.message, code=error.code)
         if error is None:
             return None
+        if isinstance(error, RetryableError) and error.retry_after is None:
+            error.retry_after = read_retry_after(response.header("retry-after"), self.policy.clock.now())
         error.status_code = error.status_code or response.status_code
         header = self.account.connector.request_id_header
         error.request_id = error.request_id or (response.header(header) if header else None)
@@ -273,7 +276,7 @@ class Exchange:
         return error
 
 
-def default_error(response: Response, operation: str, policy: Policy) -> RefundryError | None:
+def default_error(response: Response, operation: str) -> RefundryError | None:
     """What an HTTP status alone says, where the connector had no objection of its own."""
     status = response.status_code
     if 200 <= status < 300:
@@ -284,11 +287,10 @@ def default_error(response: Response, operation: str, policy: Policy) -> Refundr
         return AuthenticationError("the credentials were refused: check them, their rights and the environment")
     if status in (404, 410) and operation == "get" and not response.is_html:
         return RefundNotFound("the processor does not know this refund: check the identifier and the environment")
-    wait = read_retry_after(response.header("retry-after"), policy.clock.now())
     if status == 429:
-        return RateLimited("the processor asks for fewer requests: try again later", retry_after=wait)
+        return RateLimited("the processor asks for fewer requests: try again later")
     if status >= 500 or status == 408:
-        return ProcessorUnavailable("the processor is not available: try again later", retry_after=wait)
+        return ProcessorUnavailable("the processor is not available: try again later")
     if 300 <= status < 400:
         return ConnectorError("the answer is a redirect, which is never followed: check base_url")
     return ConnectorError("the processor refused the request: check the identifiers and base_url")
