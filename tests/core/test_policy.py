@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refundry import ConnectorError, ProcessorUnavailable, RateLimited
-from refundry.policy import Policy, RateLimiter, RetryBudget, read_retry_after
+from refundry.policy import Policy, RateLimiter, RetryBudget
 from refundry.schedule import Schedule, next_delay, spread
+from refundry.times import read_retry_after
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -30,8 +30,9 @@ from refundry.errors import (
 from refundry.http import Moment, Request, Response, Token, WireRequest
 from refundry.model import Refund, RefundPage, RefundQuery, Window
 from refundry.plugins import Observers
-from refundry.policy import Policy, read_retry_after
+from refundry.policy import Policy
 from refundry.state import Source, observe
+from refundry.times import read_retry_after
 
 T = TypeVar("T")
 E = TypeVar("E", bound=RefundryError)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import attrs
@@ -17,7 +16,6 @@ from refundry.errors import RateLimited, RefundryError, RetryableError
 MOST_TRIES = 3
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 8.0
-_LONGEST_ASKED_WAIT = timedelta(days=1)
 
 
 class Clock(Protocol):
@@ -116,30 +114,3 @@ class Policy:
         asked = error.retry_after if isinstance(error, RetryableError) else None
         delay = max(backoff, asked.total_seconds() if asked else 0.0)
         return delay if delay < remaining else None
-
-
-def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """A Retry-After header (RFC 9110, 10.2.3), seconds or a date, clamped between now and a day; None if unreadable."""
-    if not value:
-        return None
-    asked = _seconds(value.strip())
-    if asked is None:
-        asked = _until_date(value.strip(), now)
-    return None if asked is None else min(max(asked, timedelta(0)), _LONGEST_ASKED_WAIT)
-
-
-def _seconds(value: str) -> timedelta | None:
-    try:
-        return timedelta(seconds=float(value))
-    except OverflowError:
-        return _LONGEST_ASKED_WAIT
-    except ValueError:
-        return None
-
-
-def _until_date(value: str, now: datetime) -> timedelta | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 
 _LAST_SECOND = 253402300799
+_LONGEST_ASKED_WAIT = timedelta(days=1)
 
 
 def from_unix(value: object, *, per_second: int = 1) -> datetime:
@@ -64,3 +66,30 @@ def to_utc(moment: datetime, zone: tzinfo | None = None) -> datetime:
 def to_iso(moment: datetime) -> str:
     """RFC 3339 text with ``Z``, with a fraction only where there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """A Retry-After header (RFC 9110, 10.2.3), seconds or a date, clamped between now and a day; None if unreadable."""
+    if not value:
+        return None
+    asked = _seconds(value.strip())
+    if asked is None:
+        asked = _until_date(value.strip(), now)
+    return None if asked is None else min(max(asked, timedelta(0)), _LONGEST_ASKED_WAIT)
+
+
+def _seconds(value: str) -> timedelta | None:
+    try:
+        return timedelta(seconds=float(value))
+    except OverflowError:
+        return _LONGEST_ASKED_WAIT
+    except ValueError:
+        return None
+
+
+def _until_date(value: str, now: datetime) -> timedelta | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now

@@ -1,0 +1,5 @@
+"""GoCardless refunds for Refundry."""
+
+from refundry_gocardless.connector import GoCardless
+
+__all__ = ["GoCardless"]
