@@ -1,0 +1,5 @@
+"""``python -m refundry_cli``."""
+
+from refundry_cli import main
+
+main()
