@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("core/*.md")), *sorted(ROOT.glob("*/*/*.md"))]
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
+IDENTIFIER = re.compile(r'(connector_refund_id|connector_transaction_id|merchant_refund_id)="([^"]+)"')
+
 
 def snippets() -> list[Any]:
     """Each snippet with the file and line that it stands in."""
@@ -61,7 +63,7 @@ class Generous(Book):
 class Welcoming(Wiring):
     """A sandbox that refuses no credential."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, source: str) -> None:
         connector = load_connector(name)
         super().__init__(connector)
         cases = type(name, (Cases,), {"connector": connector})()
@@ -69,7 +71,8 @@ class Welcoming(Wiring):
         words = [word for life in sandbox.lives.values() for word in life]
         word = next((one for one in words if connector.statuses[one] is SUCCEEDED), words[0])
         self.book = Generous(now=self.clock.now())
-        self.book.example = cases.example(word)
+        shown = {name: value for name, value in IDENTIFIER.findall(source) if name in sandbox.expressible}
+        self.book.example = attrs.evolve(cases.example(word), **shown)
 
     def reply(self, call: Call) -> Response:
         try:
@@ -84,7 +87,7 @@ class Everywhere(BaseAdapter):
     def __init__(self, source: str) -> None:
         super().__init__()
         named = set(re.findall(r'"([a-z0-9-]+)"', source))
-        self._sandboxes = [Welcoming(name) for name in connector_names() if name in named]
+        self._sandboxes = [Welcoming(name, source) for name in connector_names() if name in named]
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         for sandbox in self._sandboxes:

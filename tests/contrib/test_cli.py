@@ -278,10 +278,19 @@ def test_a_terminal_shows_markup_as_it_is(acme: dict[str, str], tmp_path: Path, 
     assert not [part for part in ("\x1b]0;", "\x07", "\x1b[31m[bold", "\u202e") if part in shown]
 
 
-def on_terminal(arguments: tuple[str, ...], *, cwd: Path, env: Mapping[str, str]) -> str:
+def test_a_narrow_terminal_shows_one_line_for_each_refund(acme: dict[str, str], tmp_path: Path) -> None:
+    with serving(lambda _: json_answer({"items": [DONE, {**DONE, "id": "r2"}]})) as server:
+        span = ("--since", "2026-03-01", "--until", "2026-03-03")
+        shown = on_terminal(("list", "acme", "--base-url", server.url, *span), cwd=tmp_path, env=acme, columns=60)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    lines = [line for line in re.split(r"[\r\n]+", plain) if line.strip() and "pages" not in line]
+    assert [line.split()[:2] for line in lines] == [["refund", "status"], ["r1", "SUCCEEDED"], ["r2", "SUCCEEDED"]]
+
+
+def on_terminal(arguments: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], columns: int = 300) -> str:
     """What a terminal gets to see."""
     ours, theirs = pty.openpty()
-    variables = environment({**env, "TERM": "xterm", "COLUMNS": "300"})
+    variables = environment({**env, "TERM": "xterm", "COLUMNS": str(columns)})
     process = subprocess.Popen(  # noqa: S603
         (*COMMAND, *arguments), cwd=cwd, env=variables, stdout=theirs, stderr=subprocess.DEVNULL
     )
@@ -305,7 +314,7 @@ def test_wait_sees_the_change_and_says_why_it_stopped(
     sandbox: Sandbox, stripe: tuple[str, ...], tmp_path: Path
 ) -> None:
     refund = sandbox.add("stripe", "settles")
-    arguments = ("wait", *stripe, "--connector-refund-id", refund.connector_refund_id or "", "--timeout", "1", "--json")
+    arguments = ("wait", *stripe, "--connector-refund-id", refund.connector_refund_id or "", "--timeout", "3", "--json")
     with subprocess.Popen(  # noqa: S603
         (*COMMAND, *arguments), cwd=tmp_path, env=environment(STRIPE), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -323,7 +332,7 @@ def test_wait_sees_the_change_and_says_why_it_stopped(
 def test_wait_ends_open_when_time_is_up(sandbox: Sandbox, stripe: tuple[str, ...], tmp_path: Path) -> None:
     refund = sandbox.add("stripe", "held")
     identifier = refund.connector_refund_id or ""
-    result = run("wait", *stripe, "--connector-refund-id", identifier, "--timeout", "0.2", cwd=tmp_path)
+    result = run("wait", *stripe, "--connector-refund-id", identifier, "--timeout", "1.5", cwd=tmp_path)
     assert result.returncode == ExitCode.OPEN
     assert result.stderr.count("MANUAL_REVIEW (requires_action)\n") == 1
     assert "asked 2 times" in result.stderr

@@ -144,7 +144,7 @@ def test_time_stands_still_while_anybody_is_at_work() -> None:
         times.append(clock.monotonic())
         clock.leave()
 
-    threads = [threading.Thread(target=target) for target in (sleeper, worker)]
+    threads = [threading.Thread(target=target, daemon=True) for target in (sleeper, worker)]
     for thread in threads:
         thread.start()
     threads[0].join(0.2)

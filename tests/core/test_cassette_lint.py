@@ -79,6 +79,13 @@ def test_a_head_that_says_too_little_is_found(tmp_path: Path, changes: dict[str,
     assert any(found in problem for problem in lint(tmp_path, cassette(**changes)))
 
 
+@pytest.mark.parametrize(("value", "clean"), [("V2-HMAC-SHA256, Signature: 0a", True), ("Basic YTpi", False)])
+def test_a_webhooks_signature_is_no_credential(tmp_path: Path, value: str, clean: bool) -> None:
+    content = cassette(call={"operation": "webhook"})
+    content["interactions"][0]["request"]["headers"] = {"Authorization": [value]}
+    assert (lint(tmp_path, content) == []) is clean
+
+
 @pytest.mark.parametrize("side", ["request", "response"])
 @pytest.mark.parametrize("name", ["authorization", "Set-Cookie", "X-Api-Key"])
 def test_a_header_with_a_credential_is_found(tmp_path: Path, side: str, name: str) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from refundry import InvalidQuery, MappingError
-from refundry.http import Event, Request, Response, WireRequest, url_path
+from refundry.http import Event, Request, Response, WireRequest, encode_json, url_path
 
 
 def test_a_path_keeps_an_identifier_in_its_segment() -> None:
@@ -50,6 +50,14 @@ def test_a_wire_request_shows_nothing() -> None:
     assert "secret" not in repr(wire)
     assert wire.with_params({"a": 1}).url.endswith("?key=secret&a=1")
     assert wire.with_json({"a": 1}).body == b'{"a":1}'
+
+
+def test_a_decimal_is_written_with_all_its_digits() -> None:
+    body = encode_json({"amount": Decimal("10.10"), "large": Decimal("1E+3"), "text": "10.10"})
+    assert body == b'{"amount":10.10,"large":1000,"text":"10.10"}'
+    for odd in (Decimal("NaN"), object()):
+        with pytest.raises(TypeError, match="cannot be written"):
+            encode_json([odd])
 
 
 def test_json_is_exact() -> None:

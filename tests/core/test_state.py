@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, Money, Refund, RefundQuery, RefundStatus
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Money,
+    Refund,
+    RefundQuery,
+    RefundStatus,
+)
 from refundry.state import (
     ATTENTION,
     CLOCK_SKEW,
@@ -166,7 +177,11 @@ def test_an_unknown_word_never_hides_a_settled_status_and_is_flagged_until_it_is
 
 def test_an_unknown_word_replaces_an_open_status() -> None:
     state = fold([said(PENDING, 3), said(UNKNOWN, 7, connector_status="reticulated")])
-    assert (state.status, state.connector_status, state.flags) == (UNKNOWN, "reticulated", {Flag.UNKNOWN_WORD})
+    assert (state.status, state.connector_status, state.flags) == (
+        UNKNOWN,
+        "reticulated",
+        frozenset({Flag.UNKNOWN_WORD}),
+    )
 
 
 def test_amounts_and_currencies_that_differ_are_flagged() -> None:
@@ -179,9 +194,22 @@ def test_amounts_and_currencies_that_differ_are_flagged() -> None:
     assert fold([said(PENDING, 1)], expected=dollar).flags == {Flag.CURRENCY_DIFFERS}
 
 
+def test_the_reason_of_a_failure_and_the_reference_of_the_bank_are_kept() -> None:
+    reason = ErrorInfo(code="expired_or_canceled_card")
+    history = [
+        said(SUCCEEDED, 1, acquirer_reference_number="74123456789012345678901"),
+        said(FAILED, 2),
+        said(FAILED, 3, error=reason),
+        said(FAILED, 4, source="get"),
+    ]
+    state = fold(history)
+    assert (state.error, state.acquirer_reference_number) == (reason, "74123456789012345678901")
+    assert fold([*history, said(SUCCEEDED, 5)]).error is None
+
+
 def test_gone_is_flagged_after_it_was_seen_and_is_no_failure() -> None:
     state = fold([said(PENDING, 1), gone(2)])
-    assert (state.status, state.flags) == (PENDING, {Flag.GONE})
+    assert (state.status, state.flags) == (PENDING, frozenset({Flag.GONE}))
     assert fold([said(PENDING, 1), gone(2), said(PENDING, 3, source="get")]).flags == frozenset()
 
 
@@ -238,7 +266,9 @@ def test_whatever_differs_in_what_was_said_is_other_evidence() -> None:
         "kind": "gone",
         "foreign": True,
     }
-    assert set(changes) == {field.name for field in attrs.fields(Observation)} - {"observed_at"}
+    # What came with the same body needs no place of its own.
+    free = {"observed_at", "error", "acquirer_reference_number"}
+    assert set(changes) == {field.name for field in attrs.fields(Observation)} - free
     others = {attrs.evolve(base, **{name: value}).evidence for name, value in changes.items()}
     assert len(others | {base.evidence}) == len(changes) + 1
 

@@ -126,7 +126,12 @@ def open_account(
 
 def check_secure(url: str) -> None:
     """Raise `ConfigurationError` unless a URL is https, or http to this very machine."""
-    parts = urlsplit(url)
+    if not isinstance(url, str):
+        raise ConfigurationError("base_url must be text, or a mapping of texts by base name")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigurationError("base_url is no URL: write it as https://host/path") from None
     if parts.username or parts.password:
         raise ConfigurationError("base_url holds a user name or password: give them as settings")
     if parts.scheme == "https" and parts.hostname:
@@ -147,6 +152,7 @@ def _is_loopback(host: str) -> bool:
 
 def _check_names(connector: type[Connector], settings: Mapping[str, Any]) -> None:
     known = [one.name for one in settings_of(connector)]
+    several = {one.name for one in settings_of(connector) if one.several}
     for name, value in settings.items():
         if name not in known:
             close = get_close_matches(name, known, n=1)
@@ -154,6 +160,8 @@ def _check_names(connector: type[Connector], settings: Mapping[str, Any]) -> Non
             raise ConfigurationError(f"there is no setting {name!r}: {hint}")
         if isinstance(value, str) and not value.strip():
             raise ConfigurationError(f"the setting {name} is empty: give it or leave it out")
+        if value is not None and not isinstance(value, str) and name not in several:
+            raise ConfigurationError(f"the setting {name} must be text, not {type(value).__name__}")
         if isinstance(value, str) and not value.isprintable():
             raise ConfigurationError(f"the setting {name} holds a control character, perhaps a line end from a file")
 
@@ -181,7 +189,7 @@ def _check_usable(hooks: ConnectorHooks) -> None:
 
 
 def _base_urls(connector: Connector, base_url: BaseUrls | None) -> dict[str, str]:
-    overrides = {"api": base_url} if isinstance(base_url, str) else dict(base_url or {})
+    overrides = dict(base_url) if isinstance(base_url, Mapping) else {"api": base_url} if base_url else {}
     unknown = sorted(set(overrides) - set(connector.base_urls))
     if unknown:
         raise ConfigurationError(f"base_url names {unknown[0]!r}: use {', '.join(connector.base_urls)}")

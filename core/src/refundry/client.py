@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from refundry.account import Account, BaseUrls, open_account
 from refundry.connector import Connector
-from refundry.errors import NetworkError, RefundryError
+from refundry.errors import ConfigurationError, NetworkError, RefundryError
 from refundry.events import receive
 from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
 from refundry.http import Event, HeaderSource
@@ -61,6 +61,9 @@ class RefundClient:
         account_name: str | None = None,
         **credentials: Any,
     ) -> None:
+        _check_positive("timeout", timeout)
+        if rate_limit is not None:
+            _check_positive("rate_limit", rate_limit)
         loaded = load_connector(connector) if isinstance(connector, str) else connector
         account = open_account(loaded, credentials, name=account_name, environment=environment, base_url=base_url)
         clock = clock or SystemClock()
@@ -220,6 +223,11 @@ def _query(query: RefundQuery | Mapping[str, Any] | None, fields: Mapping[str, A
     if isinstance(query, RefundQuery):
         given = {name: getattr(query, name) for name in query.given() if "." not in name} | {"metadata": query.metadata}
     return RefundQuery.of({**given, **fields})
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ConfigurationError(f"{name} must be a number of more than 0")
 
 
 def _declared_rate(account: Account) -> float | None:

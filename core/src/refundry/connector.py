@@ -30,6 +30,8 @@ class Setting:
     required: bool = False
     """Whether the operations in ``needed_for`` cannot do without it."""
     needed_for: frozenset[Operation] = EVERY_OPERATION
+    several: bool = False
+    """Whether it takes several values; its value is `Secrets` then."""
 
 
 @attrs.frozen
@@ -102,7 +104,9 @@ def signing_secrets(
 
     Without a default it is required by the operations in ``needed_for``.
     """
-    described = Setting(help=help, secret=True, required=default is attrs.NOTHING, needed_for=frozenset(needed_for))
+    described = Setting(
+        help=help, secret=True, required=default is attrs.NOTHING, needed_for=frozenset(needed_for), several=True
+    )
     return attrs.field(default=Secrets(), converter=Secrets.of, repr=False, metadata={_METADATA: described})
 
 

@@ -219,7 +219,7 @@ class Exchange:
         if error is None:
             error = default_error(response, operation)
         elif operation == "token" and response.status_code in (400, 401, 403):
-            error = AuthenticationError(error.message, code=error.code)
+            error = AuthenticationError(error.message, code=error.code, request_id=error.request_id)
         if error is None:
             return None
         if isinstance(error, RetryableError) and error.retry_after is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -220,8 +221,20 @@ def encode_query(params: Params) -> str:
 
 
 def encode_json(value: object) -> bytes:
-    """Compact JSON as UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Compact JSON as UTF-8; a `Decimal` is a number with all its digits."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_marked)
+    return _MARKED.sub(r"\1", text).encode()
+
+
+# The encoder writes numbers from int and float alone, and a float would lose digits. No text of ours has a NUL.
+_MARK = "\x00decimal "
+_MARKED = re.compile(r'"\\u0000decimal ([0-9.-]+)"')
+
+
+def _marked(value: object) -> str:
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{_MARK}{value:f}"
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _with_query(url: str, params: Params) -> str:

@@ -1,8 +1,7 @@
 """Observations, and the state that they add up to.
 
 `fold` puts the observations of one refund in order and walks through `TRANSITIONS`, the only place that says what an
-observation does to a status. It is pure, counts the same evidence once, and gives the same state for every order of
-arrival.
+observation does to a status. It counts the same evidence once, and every order of arrival gives the same state.
 """
 
 from __future__ import annotations
@@ -12,14 +11,25 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Literal, TypeAlias
 
 import attrs
 
-from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, Money, Refund, RefundQuery, RefundStatus
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Money,
+    Refund,
+    RefundQuery,
+    RefundStatus,
+)
 
 Source: TypeAlias = Literal["get", "list", "webhook", "import"]
-Kind: TypeAlias = Literal["status", "gone"]
 
 ASKED: frozenset[Source] = frozenset({"get", "list"})
 """Sources whose answer holds at the moment of asking; the others may come late and repeatedly."""
@@ -36,53 +46,54 @@ class Observation:
     merchant_refund_id: str | None
     connector_transaction_id: str | None
     status: RefundStatus
-    connector_status: str | None
-    amount: Money | None
-    provider_time: datetime | None
+    connector_status: str | None = None
+    amount: Money | None = None
+    provider_time: datetime | None = None
     """When the processor last changed what it says here; None where it does not say."""
     observed_at: datetime
     source: Source
     digest: str
     """SHA-256, as hex, of what the observation was read from."""
-    kind: Kind = "status"
+    kind: Literal["status", "gone"] = "status"
     """"gone": the processor was asked and knows no such refund; the status is UNKNOWN then and says nothing."""
     foreign: bool = False
     """True when the processor sent it for another of its accounts."""
+    error: ErrorInfo | None = None
+    """Why the refund failed, where the processor said so."""
+    acquirer_reference_number: str | None = None
 
     @property
     def evidence(self) -> str:
         """What makes this observation the same as another, as hex: all that was said and what it was read from.
 
-        The time of asking is part of it: an answer that comes again says that it still holds. The time at which a
-        webhook came is not: a webhook that comes again says nothing new.
+        An answer that comes again says that it still holds, so the time of asking is part of it; a webhook that comes
+        again says nothing new.
         """
         # A ledger keeps this as a key: what it is made of stays as it is when fields are added.
         amount = self.amount and (self.amount.minor_amount, self.amount.currency)
         facts = (
             *(self.account, self.kind, self.source, self.digest, self.foreign),
             *(self.connector_refund_id, self.merchant_refund_id, self.connector_transaction_id),
-            *(self.status.value, self.connector_status, amount, _as_text(self.provider_time)),
-            _as_text(self.observed_at) if self.source in ASKED else None,
+            *(self.status.value, self.connector_status, amount, self.provider_time),
+            self.observed_at if self.source in ASKED else None,
         )
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(facts, default=datetime.isoformat).encode()).hexdigest()
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the processor gives it a time that may be believed."""
+        return self.provider_time is not None and self.provider_time <= self.observed_at + CLOCK_SKEW
 
     @property
     def moment(self) -> datetime:
         """Where the observation stands in the history: the processor's time, or when it was heard."""
-        if self.provider_time is None or self.provider_time > self.observed_at + CLOCK_SKEW:
-            return self.observed_at
-        return self.provider_time
-
-
-def _as_text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+        return self.provider_time if self.provider_time and self.is_dated else self.observed_at
 
 
 def observe(
     account: str, refund: Refund, *, source: Source, observed_at: datetime, foreign: bool = False
 ) -> Observation:
     """The observation that this refund is."""
-    # An update that follows the processing is the newer version; a value date may lie before either.
     times = [moment for moment in (refund.processed_at, refund.updated_at) if moment is not None]
     return Observation(
         account=account,
@@ -92,11 +103,13 @@ def observe(
         status=refund.status,
         connector_status=refund.connector_status,
         amount=refund.refund_amount,
-        provider_time=max(times, default=None),
+        provider_time=max(times, default=None),  # a value date may lie before the update that tells it
         observed_at=observed_at,
         source=source,
         digest=hashlib.sha256(refund.raw).hexdigest(),
         foreign=foreign,
+        error=refund.error,
+        acquirer_reference_number=refund.acquirer_reference_number,
     )
 
 
@@ -108,9 +121,6 @@ def observe_gone(account: str, query: RefundQuery, *, observed_at: datetime) -> 
         merchant_refund_id=query.merchant_refund_id,
         connector_transaction_id=query.connector_transaction_id,
         status=UNKNOWN,
-        connector_status=None,
-        amount=None,
-        provider_time=None,
         observed_at=observed_at,
         source="get",
         digest=hashlib.sha256(b"").hexdigest(),
@@ -130,7 +140,6 @@ class Flag(StrEnum):
     AMOUNT_DIFFERS = "amount differs"
     """Two observations, or one and what was expected, give different amounts of one currency."""
     CURRENCY_DIFFERS = "currency differs"
-    """The same for currencies."""
     UNKNOWN_WORD = "unknown word"
     """The newest thing said is not in the connector's status table."""
     DISPUTED = "disputed"
@@ -157,6 +166,10 @@ class State:
     """The newest word of the processor for this status."""
     amount: Money | None = None
     """The newest amount."""
+    error: ErrorInfo | None = None
+    """Why it failed, by the newest observation of this status."""
+    acquirer_reference_number: str | None = None
+    """The newest."""
     first_observed: datetime | None = None
     last_observed: datetime | None = None
     flags: frozenset[Flag] = frozenset()
@@ -176,8 +189,7 @@ class Move:
     """It counts only when the processor itself dates it later; otherwise it is a late arrival and changes nothing."""
 
 
-Transitions: TypeAlias = Mapping[tuple[RefundStatus | None, RefundStatus], Move]
-TRANSITIONS: Transitions = {
+TRANSITIONS: Mapping[tuple[RefundStatus | None, RefundStatus], Move] = {
     # While nothing is settled the newest word counts.
     **{(known, said): Move(said) for known in (None, PENDING, MANUAL_REVIEW, UNKNOWN) for said in RefundStatus},
     (SUCCEEDED, SUCCEEDED): Move(SUCCEEDED),
@@ -218,9 +230,7 @@ def fold(observations: Iterable[Observation], *, expected: Money | None = None) 
     """The state of the one refund that these observations are about; ``expected`` is the amount it should have."""
     history = in_order(observations)
     said = [one for one in history if one.kind == "status"]
-    state = State()
-    for one in said:
-        state = _step(state, one)
+    state = reduce(_step, said, State())
     seen = [one.observed_at for one in said]
     return attrs.evolve(
         state,
@@ -232,27 +242,24 @@ def fold(observations: Iterable[Observation], *, expected: Money | None = None) 
 
 
 def _step(state: State, said: Observation) -> State:
-    state = attrs.evolve(state, amount=said.amount or state.amount)
+    number = said.acquirer_reference_number or state.acquirer_reference_number
+    state = attrs.evolve(state, amount=said.amount or state.amount, acquirer_reference_number=number)
     move = TRANSITIONS[state.status, said.status]
     if move.to is state.status:
-        same = said.status is state.status
-        return attrs.evolve(state, connector_status=said.connector_status) if same else state
-    if move.dated and not _dated_after(said, state.since):
+        if said.status is not state.status:
+            return state
+        return attrs.evolve(state, connector_status=said.connector_status, error=said.error or state.error)
+    if move.dated and (not said.is_dated or said.moment == state.since):
         return state
-    flags = state.flags | {move.flag} if move.flag else state.flags
     return attrs.evolve(
         state,
         status=move.to,
         since=said.moment,
         connector_status=said.connector_status,
-        flags=flags,
+        error=said.error,
+        flags=state.flags | ({move.flag} if move.flag else set()),
         decided_by=said,
     )
-
-
-def _dated_after(said: Observation, since: datetime | None) -> bool:
-    dated = said.provider_time is not None and said.moment == said.provider_time
-    return dated and (since is None or said.moment > since)
 
 
 def _flags(history: Sequence[Observation], said: Sequence[Observation], state: State) -> set[Flag]:

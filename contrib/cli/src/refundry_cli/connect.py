@@ -43,10 +43,7 @@ def open_client(target: Target) -> RefundClient:
     """
     quieten_logs()
     accounts = _account_names(target.config)
-    if target.name in accounts:
-        given = read_account(target.name, target.config)
-    else:
-        given = _from_environment(target.name, accounts)
+    given = read_account(target.name, target.config) if target.name in accounts else _from_environment(target, accounts)
     connector = load_connector(given["connector"])
     given |= plain_settings(connector, target.settings) | {"account_name": target.name}
     if target.environment:
@@ -62,8 +59,9 @@ def open_client(target: Target) -> RefundClient:
 
 
 def quieten_logs() -> None:
-    """Keep the library's warnings off stderr: the commands say themselves what they are about."""
-    logging.getLogger("refundry").addHandler(logging.NullHandler())
+    """Keep warnings of the library and of the sandbox's server off stderr: the commands say themselves what matters."""
+    for name in ("refundry", "waitress"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def variable(connector: str, setting: str) -> str:
@@ -106,12 +104,13 @@ def _account_names(config: Path | None) -> tuple[str, ...]:
     return account_names(config)
 
 
-def _from_environment(name: str, accounts: tuple[str, ...]) -> dict[str, Any]:
+def _from_environment(target: Target, accounts: tuple[str, ...]) -> dict[str, Any]:
+    name = target.name
     try:
         connector = load_connector(name)
     except UnknownConnector as error:
         if accounts:
-            error.message += f"; accounts in {config_path().name}: {', '.join(accounts)}"
+            error.message += f"; accounts in {config_path(target.config).name}: {', '.join(accounts)}"
         raise
     values = {one.name: os.environ.get(variable(name, one.name), "") for one in settings_of(connector)}
     return {"connector": name, **{setting: value for setting, value in values.items() if value.strip()}}

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
@@ -80,10 +81,11 @@ def _write_terminal_table(refunds: RefundIterator) -> None:
     from rich.text import Text
 
     console = Console()
-    console.print(Text(aligned(ROW_WIDTHS, ROW_WIDTHS.values()), style="bold", no_wrap=True, overflow="crop"))
+    line = partial(console.print, no_wrap=True, overflow="ellipsis")
+    line(Text(aligned(ROW_WIDTHS, ROW_WIDTHS.values()), style="bold"))
     with _counter(console) as count:
         for refund in refunds:
-            console.print(rich_row(row_of(refund)))
+            line(rich_row(row_of(refund)))
             count(refunds.pages)
 
 

@@ -55,7 +55,7 @@ class PacedClock:
 
     def _rest(self) -> None:
         self._awake -= 1
-        if self._sleepers:
+        if self._awake == 0 and self._sleepers:
             self._pass_time(self._sleepers[0][0])
 
     def _pass_time(self, until: float) -> None:

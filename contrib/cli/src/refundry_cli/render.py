@@ -165,13 +165,13 @@ def rich_facts(facts: Mapping[str, str]) -> Table:
 
 
 def rich_row(cells: Sequence[str]) -> Text:
-    """One line of a list, for a terminal: its status in colour, cut where the terminal ends."""
+    """One line of a list, for a terminal, its status in colour."""
     from rich.text import Text
 
     padded = [cell.ljust(width) for cell, width in zip(cells, ROW_WIDTHS.values(), strict=True)]
     status = RefundStatus(cells[1])
     parts = [(cell, STYLES[status] if cell.strip() == status.value else "") for cell in padded]
-    return Text("  ", no_wrap=True, overflow="ellipsis").join(Text(*part) for part in parts)
+    return Text("  ").join(Text(*part) for part in parts)
 
 
 def print_refund(refund: Refund) -> None:

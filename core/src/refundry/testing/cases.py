@@ -40,8 +40,8 @@ class Cases:
         sandbox = sandbox_of(self.connector)
         chosen = word or next(iter(sandbox.lives.values()))[0]
         fields: dict[str, Any] = {
-            "connector_refund_id": f"rf{number}x",
-            "connector_transaction_id": "tx1",
+            "connector_refund_id": sandbox.refund_ids.format(number),
+            "connector_transaction_id": sandbox.payment_ids.format(1),
             "merchant_refund_id": f"order{number}",
             "refund_amount": Money(1050 + number, sandbox.settings.get("currency") or sandbox.currency),
             "created_at": Wiring(self.connector).clock.now() - timedelta(minutes=number),

@@ -20,7 +20,7 @@ from refundry.account import HOOKS
 from refundry.client import RefundClient
 from refundry.connector import Operation, settings_of
 from refundry.errors import RefundryError
-from refundry.model import Refund
+from refundry.model import FAILED, PENDING, SUCCEEDED, Refund
 from refundry.plugins import connector_hooks
 from refundry.testing.cases import Cases
 from refundry.testing.clock import FakeClock
@@ -29,10 +29,12 @@ from refundry.testing.wiring import sandbox_of
 KINDS = ("documented shape", "recorded")
 REDACTED = "REDACTED"
 SCENARIOS: dict[Operation, set[str]] = {
-    "get": {"success", "pending", "failure", "not_found", "bad_credentials"},
+    "get": {"not_found", "bad_credentials"},
     "list": {"list"},
     "webhook": {"webhook"},
 }
+BY_STATUS = {SUCCEEDED: "success", PENDING: "pending", FAILED: "failure"}
+"""What a get has besides, where its status table has it."""
 _CREDENTIAL_HEADERS = {"authorization", "cookie", "set-cookie", "signature", "x-api-key", "proxy-authorization"}
 _FORBIDDEN = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
@@ -85,11 +87,14 @@ def _lint_head(cassette: dict[str, Any]) -> Iterator[str]:
 
 
 def _lint_headers(cassette: dict[str, Any]) -> Iterator[str]:
+    # A webhook is played with its signature, which some processors send as Authorization.
+    schemes = ("basic ", "bearer ") if (cassette.get("call") or {}).get("operation") == "webhook" else ("",)
     for interaction in cassette.get("interactions", ()):
         for side in ("request", "response"):
             for name, values in interaction[side].get("headers", {}).items():
                 shown = values if isinstance(values, list) else [values]
-                if name.lower() in _CREDENTIAL_HEADERS and any(value != REDACTED for value in shown):
+                told = [value for value in shown if value != REDACTED and str(value).lower().startswith(schemes)]
+                if name.lower() in _CREDENTIAL_HEADERS and told:
                     yield f"the header {name} is not {REDACTED}"
 
 
@@ -132,6 +137,9 @@ class CassetteContract(Cases):
         there = {path.stem for path in self._cassettes()} | {path.stem.split("_")[0] for path in self._cassettes()}
         hooks = connector_hooks(self.connector(**sandbox_of(self.connector).settings))
         wanted = {name for operation, names in SCENARIOS.items() if hooks.can(*HOOKS[operation]) for name in names}
+        if hooks.can(*HOOKS["get"]):
+            said = {self.connector.statuses[word] for word in self.words()}
+            wanted |= {name for status, name in BY_STATUS.items() if status in said}
         assert wanted - there == set()
 
     def test_no_cassette_holds_what_it_must_not(self) -> None:
@@ -153,7 +161,7 @@ class CassetteContract(Cases):
         client = self._client(webhook_url=request["uri"].partition("?")[0])
         delivery = client.handle_event(
             body=request["body"].encode(),
-            headers={name: value[0] for name, value in request["headers"].items()},
+            headers={name: self._restored(value[0]) for name, value in request["headers"].items()},
             method=request["method"],
             url=request["uri"],
             received_at=_time(recorded["call"]["received_at"]),
@@ -175,6 +183,13 @@ class CassetteContract(Cases):
         return tuple(
             str(made_up[one.name]) for one in settings_of(self.connector) if one.secret and one.name in made_up
         )
+
+    def _restored(self, value: str) -> str:
+        """A header that is itself the webhook's secret, which is redacted in a cassette."""
+        settings = sandbox_of(self.connector).settings
+        keys = [one.name for one in settings_of(self.connector) if one.secret and "webhook" in one.needed_for]
+        made_up = [str(settings[name]) for name in keys if name in settings]
+        return made_up[0] if value == REDACTED and len(made_up) == 1 else value
 
     def _without_secrets(self, request: Any) -> Any:
         for secret in self._secrets():

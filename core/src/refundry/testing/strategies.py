@@ -35,9 +35,10 @@ def refunds(
     status = connector.statuses[word]
     currency = sandbox.settings.get("currency") or draw(st.sampled_from(CURRENCIES))
     amount = draw(st.sampled_from(AMOUNTS) | st.integers(0, 10**12))
+    needed = frozenset.intersection(*connector.identifiers)
     fields: dict[str, st.SearchStrategy[Any]] = {
         "connector_transaction_id": identifiers(),
-        "merchant_refund_id": st.none() | identifiers(),
+        "merchant_refund_id": identifiers() if "merchant_refund_id" in needed else st.none() | identifiers(),
         "created_at": _times,
         "updated_at": _times,
         "processed_at": _times,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from refundry.connector import Secrets, settings_of
-from refundry.errors import ConfigurationError, MappingError, RefundryError, SignatureError
+from refundry.errors import ConfigurationError, ConnectorError, MappingError, RefundryError, SignatureError
 from refundry.http import Event
 from refundry.testing.cases import Cases, varied
 from refundry.testing.wiring import Wiring, deliver, sandbox_of
@@ -39,7 +39,12 @@ class WebhookContract(Cases):
         for word in self._event_words():
             refund = self.example(word)
             wiring.book.refunds[refund.connector_refund_id or ""] = refund
-            delivery = deliver(client, wiring.event(refund))
+            try:
+                event = wiring.event(refund)
+            except ConnectorError:
+                # The processor sends no webhook that says this word.
+                continue
+            delivery = deliver(client, event)
             assert len(delivery.events) == 1
             assert 200 <= delivery.reply.status_code < 300
             one = delivery.events[0]

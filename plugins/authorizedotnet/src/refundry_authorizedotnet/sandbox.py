@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +14,7 @@ from refundry.errors import (
     RefundryError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Response
+from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import MANUAL_REVIEW, Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
 from refundry.signing import hmac_hex
@@ -120,7 +118,7 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
             "eventDate": to_iso(moment.now),
             "webhookId": "refundry-sandbox",
         }
-        body = _encode({**envelope, "payload": _present(payload)})
+        body = encode_json({**envelope, "payload": _present(payload)})
         key = self.connector.signature_key.candidates()[0]
         signature = hmac_hex(key.encode(), body, "sha512").upper()
         headers = {"Content-Type": "application/json; charset=utf-8", "X-ANET-Signature": f"sha512={signature}"}
@@ -221,10 +219,4 @@ def _messages(result: str, code: str, text: str) -> dict[str, Any]:
 
 def _answer(value: object) -> Response:
     # Every answer begins with a byte order mark.
-    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + _encode(value))
-
-
-def _encode(value: object) -> bytes:
-    # Amounts are numbers, and a float would lose digits: a Decimal is marked, then stripped of its quotes.
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=lambda amount: f"\0{amount:f}\0")
-    return re.sub(r'"\\u0000(.*?)\\u0000"', r"\1", text).encode()
+    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + encode_json(value))

@@ -1,0 +1,5 @@
+"""Airwallex refunds for Refundry."""
+
+from refundry_airwallex.connector import Airwallex
+
+__all__ = ["Airwallex"]

@@ -1,0 +1,212 @@
+"""Airwallex: facts from airwallex.com/docs on refunds, access tokens, errors and webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from refundry.auth import token_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Request, Response, Token, WireRequest, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.times import from_unix, to_iso
+
+# The token's expires_at is on Airwallex's clock, and its lifetime is documented.
+TOKEN_LIFETIME = timedelta(minutes=30)
+
+REFUND_EVENTS = (
+    "refund.received",
+    "refund.accepted",
+    "refund.settled",
+    "refund.failed",
+    "refund.processing",  # older API versions
+    "refund.succeeded",  # older API versions
+)
+
+# By HTTP status, and where that alone does not say it, by code.
+REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
+    400: (ConnectorError, "check the identifiers"),
+    401: (AuthenticationError, "check client_id, api_key and the environment"),
+    403: (AuthenticationError, "the API key lacks the right to read Payment Acceptance of this account"),
+    409: (ConnectorError, "it is in conflict with another request"),
+    "resource_not_found": (RefundNotFound, "no such identifier in this account and environment"),
+    "not_found": (RefundNotFound, "no such identifier in this account and environment"),  # older API versions
+}
+
+
+class Airwallex(Connector):
+    """Airwallex, by its Payment Acceptance API."""
+
+    name = "airwallex"
+    title = "Airwallex"
+    documentation = {
+        "refunds": "https://www.airwallex.com/docs/api/payments/refunds",
+        "access tokens": "https://www.airwallex.com/docs/api/authentication/api_access_token",
+        "webhooks": "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
+        "errors": "https://www.airwallex.com/docs/api/errors",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": "https://api.sandbox.airwallex.com",
+            "PRODUCTION": "https://api.airwallex.com",
+        }
+    }
+    statuses = {
+        "RECEIVED": PENDING,
+        "ACCEPTED": PENDING,  # the provider has accepted it and not settled it, and it may still fail
+        "SETTLED": SUCCEEDED,
+        "FAILED": FAILED,
+        "CREATED": PENDING,  # older API versions, like the next two
+        "PROCESSING": PENDING,
+        "SUCCEEDED": SUCCEEDED,
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=100)
+    event_tolerance = timedelta(minutes=5)
+
+    client_id: str = setting(needed_for={"get", "list"}, help="Client ID, beside the API key")
+    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="API key that may read Payment Acceptance")
+    webhook_secret: Secrets = signing_secrets(help="Secret of the webhook subscription")
+    account_id: str | None = setting(
+        default=None, help="Account (acct_...) to log in to, if the API key covers several accounts"
+    )
+    connected_account_id: str | None = setting(
+        default=None, help="Connected account (acct_...) to ask on behalf of, for platforms"
+    )
+    api_version: str = setting(
+        default="2024-06-30", needed_for={"get", "list"}, help="API version (YYYY-MM-DD); status words depend on it"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("api", "v1", "pa", "refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        paging: dict[str, object] = {"page_num": cursor or 0, "page_size": window.page_size}
+        payment = window.connector_transaction_id
+        if payment:
+            name = "payment_attempt_id" if payment.startswith("att_") else "payment_intent_id"
+            return self._get("/api/v1/pa/refunds", {name: payment, **paging})
+        # Whether the ends count is not said, so one second more on either side; the client leaves out what is outside.
+        margin = timedelta(seconds=1)
+        times = {"from_created_at": _seconds(window.since - margin), "to_created_at": _seconds(window.until + margin)}
+        return self._get("/api/v1/pa/refunds", {**times, **paging})
+
+    @hookimpl
+    def map_refunds(self, cursor: str | None, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        items, more = fields.required_items("items"), fields.get("has_more")
+        if not isinstance(more, bool):
+            raise MappingError("has_more is missing or not a boolean", field="has_more")
+        # The answer does not say which page it is; they are numbered from 0.
+        return page(items, self._refund, cursor=str(int(cursor or 0) + 1) if more and items else None)
+
+    @hookimpl
+    def fetch_token(self) -> Request:
+        headers = {"x-login-as": self.account_id} if self.account_id else {}
+        return Request("POST", "/api/v1/authentication/login", headers=headers, json={}, auth=self._log_in)
+
+    @hookimpl
+    def map_token(self, response: Response) -> Token:
+        return Token(value=Fields(response.json()).required("token"), lifetime=TOKEN_LIFETIME)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        # A 404 may also mean that the call does not exist, and other statuses say what there is to know.
+        if response.status_code not in (400, 401, 403, 404, 409):
+            return None
+        fields = Fields(response.json())
+        code = fields.text("code")
+        refusal = REFUSALS.get(response.status_code) or REFUSALS.get(code or "")
+        if refusal is None:
+            return None
+        kind, advice = refusal
+        return kind(f"Airwallex refused the request: {advice}", code=code, request_id=fields.text("trace_id"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        sent = required_header(event, "x-timestamp")
+        try:
+            check_age(event, from_unix(sent, per_second=1000), self.event_tolerance)
+        except ValueError:
+            raise SignatureError("the header x-timestamp has no time") from None
+        expected = [hmac_hex(secret.encode(), sent.encode() + event.body) for secret in self.webhook_secret.every()]
+        check_signature(expected, [required_header(event, "x-signature")])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.word("name") not in REFUND_EVENTS:
+            return []
+        # The name depends on the API version of the subscription: the refund itself says how it stands.
+        refund = self._refund(fields.at("data", "object").value)
+        is_foreign = self._is_foreign(fields)
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"), foreign=is_foreign)]
+
+    def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
+        return request.with_headers({"x-client-id": self.client_id, "x-api-key": self.api_key})
+
+    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+        account = {"x-on-behalf-of": self.connected_account_id} if self.connected_account_id else {}
+        headers = {"x-api-version": self.api_version, **account}
+        return Request("GET", path, params=params or {}, headers=headers, auth=token_auth)
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        status = fields.word("status")
+        failure = ErrorInfo(
+            code=fields.text("failure_details", "code"), message=fields.text("failure_details", "message")
+        )
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("payment_intent_id") or fields.text("payment_attempt_id"),
+            merchant_refund_id=fields.text("request_id"),
+            status=self.statuses.get(status or "", UNKNOWN),
+            connector_status=status,
+            error=failure if failure != ErrorInfo() else None,
+            refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("reason"),
+            created_at=fields.iso_time("created_at"),
+            updated_at=fields.iso_time("updated_at"),
+            acquirer_reference_number=fields.text("acquirer_reference_number"),
+            problems=fields.problems,
+        )
+
+    def _is_foreign(self, event: Fields) -> bool:
+        ours = self.connected_account_id or self.account_id
+        named = event.text("account_id") or event.text("accountId")
+        if not ours or not named:
+            return False
+        # Some events name the account by a UUID: it can only be compared with its like.
+        return named != ours and named.startswith("acct_") == ours.startswith("acct_")
+
+
+def _seconds(moment: datetime) -> str:
+    return to_iso(moment.replace(microsecond=0))

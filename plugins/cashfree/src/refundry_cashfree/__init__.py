@@ -1,0 +1,5 @@
+"""Cashfree refunds for Refundry."""
+
+from refundry_cashfree.connector import Cashfree
+
+__all__ = ["Cashfree"]

@@ -1,0 +1,133 @@
+"""dLocal: facts from docs.dlocal.com on refunds, their status codes and errors, signatures and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from refundry.connector import Connector, setting
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError, SignatureError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Request, Response, WireRequest, url_path
+from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundEvent, RefundQuery
+from refundry.reading import Fields
+from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.times import from_iso
+
+SCHEME = "V2-HMAC-SHA256, Signature: "
+
+# By code, and where that is unknown, by HTTP status.
+REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
+    "3001": (AuthenticationError, "check login, trans_key, secret_key and the environment"),
+    "3002": (AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
+    "3003": (AuthenticationError, "this merchant may not use the API"),
+    "4000": (RefundNotFound, "no such payment in this account and environment"),
+    "4001": (RefundNotFound, "no such refund in this account and environment"),
+    400: (ConnectorError, "check the identifiers"),
+}
+
+
+class DLocal(Connector):
+    """dLocal, by its Payins API."""
+
+    name = "dlocal"
+    title = "dLocal"
+    documentation = {
+        "refunds": "https://docs.dlocal.com/reference/the-refund-object",
+        "status codes": "https://docs.dlocal.com/reference/refund-status-codes",
+        "signatures": "https://docs.dlocal.com/reference/payins-security",
+        "notifications": "https://docs.dlocal.com/docs/receive-notifications",
+        "errors": "https://docs.dlocal.com/reference/http-errors-refunds",
+    }
+    base_urls = {"api": {"SANDBOX": "https://sandbox.dlocal.com", "PRODUCTION": "https://api.dlocal.com"}}
+    statuses = {
+        "PENDING": PENDING,
+        "SUCCESS": SUCCEEDED,
+        "REJECTED": FAILED,
+        "CANCELLED": FAILED,  # nothing goes to the customer by this refund
+    }
+    unmapped = {"COMPLETED": "a status of a chargeback, whose notification looks like a refund's"}
+    # A refused notification is sent again for up to 7 days, and nothing says that it is signed anew.
+    event_tolerance = timedelta(days=8)
+
+    login: str = setting(needed_for={"get", "webhook"}, help="x-login of the Integration page")
+    trans_key: str = setting(secret=True, needed_for={"get"}, help="x-trans-key of the Integration page")
+    secret_key: str = setting(secret=True, needed_for={"get", "webhook"}, help="Secret key of the Integration page")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        headers = {"X-Version": "2.1", "Content-Type": "application/json"}
+        path = url_path("refunds", query.connector_refund_id or "")
+        return Request("GET", path, headers=headers, auth=self._authenticate)
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        # Other statuses say what there is to know.
+        if response.status_code not in (400, 403, 404):
+            return None
+        code = Fields(response.json()).text("code")
+        refusal = REFUSALS.get(code or "") or REFUSALS.get(response.status_code)
+        if refusal is None:
+            return None
+        kind, advice = refusal
+        return kind(f"dLocal refused the request: {advice}", code=code)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        sent = required_header(event, "X-Date")
+        try:
+            check_age(event, from_iso(sent), self.event_tolerance)
+        except ValueError:
+            raise SignatureError("the header X-Date has no time") from None
+        given = required_header(event, "Authorization").partition("Signature:")[2].strip()
+        check_signature([self._signature(sent, event.body)], [given])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        refund_id = fields.text("id") or ""
+        is_refund = refund_id.startswith("REF")
+        # Payments and chargebacks are notified with much the same fields, and only a payment belongs to no payment.
+        if not is_refund and (refund_id.startswith("CHAR") or _payment_of(fields) is None):
+            return []
+        refund = self._refund(fields.value)
+        return [RefundEvent(query=refund.query(), refund=refund if is_refund else None)]
+
+    def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
+        date = moment.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        signature = self._signature(date, request.body or b"")
+        keys = {"X-Login": self.login, "X-Trans-Key": self.trans_key}
+        return request.with_headers({"X-Date": date, **keys, "Authorization": f"{SCHEME}{signature}"})
+
+    def _signature(self, date: str, body: bytes) -> str:
+        # A header of a webhook may hold half a character.
+        signed = f"{self.login}{date}".encode(errors="surrogatepass") + body
+        return hmac_hex(self.secret_key.encode(), signed)
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        word = fields.word("status")
+        status = self.statuses.get(word or "", UNKNOWN)
+        failure = ErrorInfo(code=fields.text("status_code"), message=fields.text("status_detail"))
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=_payment_of(fields),
+            merchant_refund_id=fields.text("order_refund_id"),
+            status=status,
+            connector_status=word,
+            error=failure if status is FAILED and failure != ErrorInfo() else None,
+            refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("description"),
+            created_at=fields.iso_time("created_date"),
+            problems=fields.problems,
+        )
+
+
+def _payment_of(fields: Fields) -> str | None:
+    # The second name is that of older answers.
+    return fields.text("payment_id") or fields.text("id_payment")

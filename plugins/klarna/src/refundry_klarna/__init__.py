@@ -1,0 +1,5 @@
+"""Klarna refunds for Refundry."""
+
+from refundry_klarna.connector import Klarna
+
+__all__ = ["Klarna"]

@@ -1,0 +1,137 @@
+"""Shift4: facts from dev.shift4.com/docs (API, webhooks) and shift4developer/shift4-java."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from refundry.auth import basic_auth
+from refundry.connector import Connector, Listing, setting
+from refundry.errors import (
+    ConnectorError,
+    MappingError,
+    ProcessorUnavailable,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.times import from_unix
+
+# Before 1973 in milliseconds and after 5000 in seconds, so no refund is near it.
+MILLISECONDS_FROM = 10**11
+
+
+class Shift4(Connector):
+    """Shift4, by its global e-commerce API; one host, and the key says whether it is test or live."""
+
+    name = "shift4"
+    title = "Shift4"
+    documentation = {
+        "refunds and errors": "https://dev.shift4.com/docs/api",
+        "webhooks": "https://dev.shift4.com/docs/webhooks",
+        "statuses": "https://github.com/shift4developer/shift4-java",
+    }
+    base_urls = {"api": {"SANDBOX": "https://api.shift4.com", "PRODUCTION": "https://api.shift4.com"}}
+    statuses = {
+        "pending": PENDING,
+        "processing": PENDING,  # in none of Shift4's documents, and expected by hyperswitch-prism
+        "successful": SUCCEEDED,
+        "failed": FAILED,
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=100)
+    key_prefixes = {"api_key": {"SANDBOX": ("pr_test_", "sk_test_")}}
+    unsigned_events = True
+
+    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="API Secret Key, of the test or live mode")
+    metadata_key: str = setting(default="order_id", help="Key of a refund's metadata that holds your own refund id")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if window.connector_transaction_id:
+            filters: dict[str, object] = {"chargeId": window.connector_transaction_id}
+        else:
+            filters = {"created[gte]": int(window.since.timestamp()), "created[lt]": int(window.until.timestamp()) + 1}
+        return self._get("/refunds", {"limit": window.page_size, "startingAfterId": cursor, **filters})
+
+    @hookimpl
+    def map_refunds(self, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        items, more = fields.required_items("list"), fields.get("hasMore")
+        if not isinstance(more, bool):
+            raise MappingError("hasMore is missing or not true or false", field="hasMore")
+        return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code < 400:
+            return None
+        error = Fields(response.json()).at("error")
+        kind = error.required("type")
+        code = error.text("code") or kind
+        if kind == "rate_limit_error":
+            return RateLimited("Shift4 asks for fewer requests", code=code)
+        if kind == "gateway_error":
+            return ProcessorUnavailable("Shift4 could not answer: try again later", code=code)
+        if response.status_code == 404:
+            return RefundNotFound("Shift4 does not know this refund in this account and mode", code=code)
+        if response.status_code in (400, 402):
+            return ConnectorError("Shift4 refused the request: check the identifiers", code=code)
+        return None
+
+    @hookimpl
+    def verify_event(self) -> bool:
+        # No event is signed. The identifiers that are kept are enough to ask Shift4 itself.
+        return False
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        kind, event_id = fields.word("type"), fields.text("id")
+        if kind == "REFUND_UPDATED":
+            query = RefundQuery(connector_refund_id=fields.required("data", "id"))
+        elif kind == "CHARGE_REFUNDED":
+            # The charge, whose refunds may lack an id and a status: they are to be listed.
+            query = RefundQuery(connector_transaction_id=fields.required("data", "id"))
+        else:
+            return []
+        return [RefundEvent(query=query, event_id=event_id)]
+
+    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+        return Request("GET", path, params=params or {}, auth=basic_auth(self.api_key, ""))
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        if fields.word("objectType") not in (None, "refund"):
+            raise MappingError("objectType is not refund", field="objectType")
+        word = fields.word("status")
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("charge"),
+            merchant_refund_id=fields.text("metadata", self.metadata_key),
+            # Shift4's own libraries compare without regard to case.
+            status=self.statuses.get((word or "").lower(), UNKNOWN),
+            connector_status=word,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("reason"),
+            created_at=fields.read(_time, "created"),
+            problems=fields.problems,
+        )
+
+
+def _time(value: Any) -> datetime:
+    """Seconds, or milliseconds as older answers have them."""
+    is_long = isinstance(value, int) and value >= MILLISECONDS_FROM
+    return from_unix(value, per_second=1000 if is_long else 1)

@@ -1,0 +1,225 @@
+"""Xendit: facts from docs.xendit.co/apidocs on refunds, webhooks and rate limits, and Xendit's own SDKs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from refundry.auth import basic_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+    UnsupportedOperation,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, hint_page, page
+from refundry.signing import required_header, same
+
+# The Payments API v3 has refunds of its own and does not find older ones, though their ids look the same: the id of the
+# payment tells them apart.
+V3 = "2024-11-11"
+V3_PAYMENT = "py-"
+
+REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
+    400: (ConnectorError, "check the identifiers"),
+    401: (AuthenticationError, "check api_key and the environment"),
+    403: (AuthenticationError, "the API key may not read refunds, or for_user_id is not an account of yours"),
+    404: (RefundNotFound, "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id"),
+}
+
+
+class Xendit(Connector):
+    """Xendit, by both generations of its refunds; one host, and the key says whether it is test or live."""
+
+    name = "xendit"
+    title = "Xendit"
+    documentation = {
+        "refunds": "https://docs.xendit.co/apidocs/get-a-refund",
+        "older refunds": "https://docs.xendit.co/apidocs/refund-payment-request",
+        "list": "https://github.com/xendit/xendit-php/blob/master/docs/RefundApi.md",
+        "webhooks": "https://docs.xendit.co/apidocs/refund-webhook-notification",
+        "rate limits": "https://docs.xendit.co/apidocs/rate-limits",
+    }
+    base_urls = {"api": {"SANDBOX": "https://api.xendit.co", "PRODUCTION": "https://api.xendit.co"}}
+    statuses = {
+        "PENDING": PENDING,
+        "SUCCEEDED": SUCCEEDED,
+        "FAILED": FAILED,  # failure_code says why
+        "CANCELLED": FAILED,  # called off: the customer gets nothing by it
+    }
+    unmapped = {
+        "REQUIRES_ACTION": "a status of a payment request; no document gives it to a refund",
+        "refund.succeeded": "the name of a webhook, which proves nothing: the refund is asked for",
+        "refund.failed": "the name of a webhook, which proves nothing: the refund is asked for",
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=50)
+    key_prefixes = {"api_key": {"SANDBOX": ("xnd_development_",), "PRODUCTION": ("xnd_production_",)}}
+    rate_limit = {"SANDBOX": 1, "PRODUCTION": 10}
+    unsigned_events = True  # a token beside the body says who sent it, and nothing about what it holds
+
+    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="Secret API key that may read refunds")
+    callback_token: Secrets = signing_secrets(help="Webhook verification token")
+    for_user_id: str | None = setting(
+        default=None, help="Business ID of the sub-account, for xenPlatform: only its refunds"
+    )
+    api_version: str | None = setting(
+        default=None, needed_for={"get"}, help=f"{V3} where payments are made with the Payments API v3"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        refund_id, version = query.connector_refund_id or "", self._version(query.connector_transaction_id)
+        if version:
+            return self._get(url_path("v3", "refunds", refund_id), headers={"api-version": version})
+        return self._get(url_path("refunds", refund_id))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(response.json())
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        payment = window.connector_transaction_id
+        if self._version(payment):
+            raise UnsupportedOperation("Xendit's Payments API v3 has no list of refunds: ask for each with get")
+        filters = {_kind_of(payment): payment} if payment else {}
+        return self._get("/refunds", {"limit": window.page_size, "after_id": cursor, **filters})
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        items = fields.required_items("data")
+        found = page((item for item in items if _has_status(item)), self._refund)
+        # The documented items have no status: each such refund has to be asked for.
+        named = hint_page((item for item in items if not _has_status(item)), lambda item: _hint(item, window))
+        more = fields.get("has_more") is True and items and not _is_past(items, window)
+        return RefundPage(
+            refunds=found.refunds,
+            hints=named.hints,
+            problems=[*found.problems, *named.problems],
+            cursor=Fields(items[-1]).required("id") if more else None,
+        )
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        status = response.status_code
+        if status == 429 and (wait := _wait(response)):
+            return RateLimited("Xendit asks for fewer requests", retry_after=wait)
+        if status not in REFUSALS:
+            return None
+        kind, advice = REFUSALS[status]
+        return kind(f"Xendit refused the request: {advice}", code=Fields(response.json()).required("error_code"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        given = required_header(event, "X-Callback-Token")
+        matches = [same(token, given) for token in self.callback_token.every()]
+        if not any(matches):
+            raise SignatureError("the header X-Callback-Token is not the setting callback_token")
+        return False
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        kind = fields.word("event") or ""
+        if not kind.startswith("refund."):
+            return []
+        data = fields.at("data")
+        if "data" in data.value:  # the documents wrap it twice
+            data = data.at("data")
+        refund_id = _id_of(data)
+        query = RefundQuery(connector_refund_id=refund_id, connector_transaction_id=_payment_of(data))
+        owners = {fields.text("business_id"), fields.text("data", "business_id")} - {None}
+        foreign = bool(self.for_user_id and owners) and self.for_user_id not in owners
+        # There is no id of the event, and its body has the time of the attempt, so a digest would not find duplicates.
+        return [RefundEvent(query=query, event_id=f"{kind}/{refund_id}", foreign=foreign)]
+
+    def _version(self, payment: str | None) -> str | None:
+        """The version of the Payments API v3, None for the older refunds."""
+        return self.api_version or (V3 if payment and payment.startswith(V3_PAYMENT) else None)
+
+    def _get(
+        self, path: str, params: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Request:
+        account = {"for-user-id": self.for_user_id} if self.for_user_id else {}
+        return Request(
+            "GET", path, params=params or {}, headers={**account, **(headers or {})}, auth=basic_auth(self.api_key, "")
+        )
+
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        status, failure = fields.word("status"), fields.text("failure_code")
+        return Refund(
+            connector_refund_id=_id_of(fields),
+            connector_transaction_id=_payment_of(fields),
+            merchant_refund_id=fields.text("reference_id"),
+            status=self.statuses.get(status or "", UNKNOWN),
+            connector_status=status,
+            error=ErrorInfo(code=failure) if failure else None,
+            refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("reason"),
+            created_at=fields.iso_time("created"),
+            updated_at=fields.iso_time("updated"),
+            problems=fields.problems,
+        )
+
+
+def _id_of(fields: Fields) -> str:
+    return fields.text("refund_id") or fields.required("id")
+
+
+def _payment_of(fields: Fields) -> str | None:
+    if "refund_id" in fields.value:  # as only version 3 calls it
+        return fields.text("payment_id")
+    return fields.text("payment_request_id") or fields.text("payment_id") or fields.text("invoice_id")
+
+
+def _kind_of(payment: str) -> str:
+    return "invoice_id" if re.fullmatch(r"[0-9a-f]{24}", payment) else "payment_request_id"
+
+
+def _has_status(item: object) -> bool:
+    return isinstance(item, dict) and bool(item.get("status"))
+
+
+def _hint(item: object, window: Window) -> RefundQuery | None:
+    fields = Fields(item)
+    refund_id, created = fields.required("id"), fields.iso_time("created")
+    if created and not window.connector_transaction_id and not window.covers(created):
+        return None
+    return RefundQuery(connector_refund_id=refund_id, connector_transaction_id=fields.text("payment_request_id"))
+
+
+def _is_past(items: list[Any], window: Window) -> bool:
+    """Whether later pages can hold nothing of the window. The list knows no dates, and no document tells its order."""
+    if window.connector_transaction_id:
+        return False
+    times = [Fields(item).iso_time("created") for item in items if isinstance(item, dict)]
+    known: list[datetime] = [moment for moment in times if moment]
+    is_newest_first = known == sorted(known, reverse=True) and len(set(known)) > 1
+    return is_newest_first and known[-1] < window.since
+
+
+def _wait(response: Response) -> timedelta | None:
+    seconds = response.header("Rate-Limit-Reset") or ""
+    return timedelta(seconds=float(seconds)) if re.fullmatch(r"\d{1,5}(\.\d+)?", seconds, re.ASCII) else None
