@@ -25,7 +25,8 @@ def row(connector: type[Connector]) -> str:
         can[1] = "by payment" if connector.listing.basis == "payment" else "by time"
         if connector.listing.by_payment:
             can[1] += ", by payment"
-    link = f"[`refundry-{connector.name}`](plugins/{connector.name}/README.md)"
+    plugin = connector.__module__.partition(".")[0].removeprefix("refundry_")
+    link = f"[`refundry-{plugin}`](plugins/{plugin}/README.md)"
     return f"| {connector.title} | {link} | {' | '.join(can)} |\n"
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundry import money, times
 from refundry.errors import InvalidQuery, MappingError
 from refundry.model import Money, Refund, RefundEvent, RefundPage, RefundQuery
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 T = TypeVar("T")
+_DEEPEST_XML = 50
 
 
 class Fields:
@@ -81,7 +85,7 @@ class Fields:
         return word
 
     def word(self, *path: str) -> str | None:
-        """A status word, None when absent. Raises `MappingError` when it is something else than text."""
+        """A status word or a cursor, None when absent. Raises `MappingError` when it is something else than text."""
         found = self.get(*path)
         if found is None or found == "":
             return None
@@ -132,6 +136,25 @@ class Fields:
 
     def _name(self, path: tuple[str, ...]) -> str:
         return ".".join((self._where, *path) if self._where else path)
+
+
+def xml_object(element: Element, depth: int = 0) -> dict[str, Any]:
+    """The children of an XML element as an object for `Fields`: text, an object, or a list where a name comes again.
+
+    Attributes are left out. Raises `MappingError` for XML nested too deeply.
+    """
+    if depth > _DEEPEST_XML:
+        raise MappingError("the body is XML nested too deeply", field="body")
+    found: dict[str, Any] = {}
+    for child in element:
+        value = xml_object(child, depth + 1) if len(child) else (child.text or "").strip()
+        if child.tag not in found:
+            found[child.tag] = value
+        elif isinstance(found[child.tag], list):
+            found[child.tag].append(value)
+        else:
+            found[child.tag] = [found[child.tag], value]
+    return found
 
 
 def _as_text(value: object) -> str | None:
