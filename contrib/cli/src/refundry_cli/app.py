@@ -242,6 +242,21 @@ def demo(json: Json = False) -> None:
     raise typer.Exit(run_demo(as_json=json))
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The connector's name, for example acme-pay.")],
+) -> None:
+    """Write the project of a new connector.
+
+    What follows the name is the directory and the answers, as in python -m refundry_template --help; what is not
+    answered is asked in a terminal.
+    """
+    from refundry_cli.project import write_project
+
+    raise typer.Exit(write_project(name, context.args))
+
+
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
     if version:
