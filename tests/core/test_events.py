@@ -43,6 +43,14 @@ def test_an_event_without_an_id_gets_a_digest_that_duplicates_share() -> None:
     assert first.endswith("-0")
 
 
+def test_an_event_that_says_all_in_its_address_has_its_own_id() -> None:
+    ids = set()
+    for query in ("id=1", "id=2"):
+        delivery = client().handle_event(body=BODY, headers=SIGNED, url=f"https://m.example/hook?{query}")
+        ids.add(delivery.events[0].event_id)
+    assert len(ids) == 2
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-Signature": ""}, {"X-Signature": "0" * 64}])
 def test_a_forged_event_is_refused_with_a_reply(headers: dict[str, str]) -> None:
     with pytest.raises(SignatureError) as caught:

@@ -52,11 +52,22 @@ def config_path(path: str | Path | None = None) -> Path:
     return Path(path or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
 
 
-def _accounts(file: Path) -> Mapping[str, Any]:
+def read_config(path: str | Path | None = None) -> Mapping[str, Any]:
+    """The whole file, empty where there is none. Raises `ConfigurationError`."""
+    file = config_path(path)
     try:
-        accounts = tomllib.loads(file.read_text()).get("accounts", {})
+        return tomllib.loads(file.read_text()) if file.exists() else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file.name} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def read_secret(value: object, where: str) -> Any:
+    """A secret of the file from its environment variable. Raises `ConfigurationError` for one written into the file."""
+    return _resolve(value, where, secret=True)
+
+
+def _accounts(file: Path) -> Mapping[str, Any]:
+    accounts = read_config(file).get("accounts", {})
     if not isinstance(accounts, Mapping):
         raise ConfigurationError(f"accounts in {file.name} must be tables: [accounts.NAME]")
     return accounts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import attrs
 
 from refundry.errors import (
@@ -107,7 +105,7 @@ def _map(exchange: Exchange, event: Event) -> tuple[list[RefundEvent], list[Mapp
 
 
 def _complete(one: RefundEvent, number: int, event: Event, proved: bool) -> RefundEvent:
-    event_id = one.event_id or f"{hashlib.sha256(event.body).hexdigest()}-{number}"
+    event_id = one.event_id or f"{event.digest}-{number}"
     refund = attrs.evolve(one.refund, raw=event.body) if proved and one.refund is not None else None
     return attrs.evolve(one, event_id=event_id, refund=refund)
 

@@ -293,7 +293,7 @@ class RefundEvent:
     refund: Refund | None = None
     """None makes the event a hint: ask the processor."""
     event_id: str | None = None
-    """The processor's identifier of the event, or a digest of the body where it has none: duplicates share it."""
+    """The processor's identifier of the event, or a digest of the event where it has none: duplicates share it."""
     foreign: bool = False
     """True when the event belongs to another account of the processor."""
 

@@ -127,9 +127,11 @@ class CassetteContract(Cases):
         return _cassette_of(request).stem
 
     @pytest.fixture
-    def vcr_config(self) -> dict[str, Any]:
+    def vcr_config(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        # What wrong credentials signed is not what the right ones sign.
+        body = [] if _cassette_of(request).stem == "bad_credentials" else ["body"]
         return {
-            "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
+            "match_on": ["method", "scheme", "host", "port", "path", "query", *body],
             "before_record_request": self._without_secrets,
         }
 

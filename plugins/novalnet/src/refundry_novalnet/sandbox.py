@@ -1,0 +1,101 @@
+"""Novalnet's side, for the sandbox: the inverse of the mapping in `refundry_novalnet.connector`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Response, encode_json
+from refundry.model import Refund
+from refundry.money import to_minor
+from refundry.reading import Fields
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry_novalnet.connector import Novalnet, checksum
+
+SUCCESS = {"status": "SUCCESS", "status_code": 100, "status_text": "Successful"}
+
+
+class NovalnetSandbox(ConnectorSandbox[Novalnet]):
+    """Novalnet, as sandboxdeveloper.novalnet.com describes its answers and webhooks."""
+
+    settings = {"payment_access_key": "0f5e1d2c3b4a59687786a5b4c3d2e1f0"}
+    refund_ids = "1400000000{:07}"
+    payment_ids = "1500000000{:07}"
+    lives = {
+        "settles": ("PENDING", "CONFIRMED"),
+        "fails": ("PENDING", "FAILURE"),
+        "held": ("ON_HOLD",),
+        "cancelled": ("PENDING", "DEACTIVATED"),
+    }
+    expressible = ConnectorSandbox.expressible - {"created_at"}
+
+    @hookimpl
+    def check_call(self, call: Call) -> None:
+        if call.header("X-NN-Access-Key") != self.connector.encoded_key:
+            raise AuthenticationError("the key is not the sandbox's", code="1007")
+
+    @hookimpl
+    def answer_call(self, call: Call, book: Book) -> Response:
+        match call.method, *call.segments:
+            case "POST", "transaction", "details":
+                return self.render_refund(book.refund(Fields(call.json()).text("transaction", "tid")))
+            case _:
+                raise unknown_call()
+
+    @hookimpl
+    def render_refund(self, refund: Refund) -> Response:
+        return json_response({"result": SUCCESS, "transaction": _booking(refund), "custom": {"lang": "EN"}})
+
+    @hookimpl
+    def render_error(self, error: RefundryError) -> Response:
+        match error:
+            case AuthenticationError():
+                return _failure(1007, "Authentication Failed")
+            case RefundNotFound():
+                return _failure(200010, "Transaction not found for the given reference")
+            case RateLimited():
+                return Response(429)
+            case ProcessorUnavailable():
+                return Response(503)
+            case _:
+                return _failure(1005, "API Action not supported")
+
+    @hookimpl
+    def render_event(self, refund: Refund, moment: Moment) -> Event:
+        amount = refund.refund_amount
+        payment = {
+            "tid": refund.connector_transaction_id or self.payment_ids.format(1),
+            "payment_type": "CREDITCARD",
+            "status": refund.connector_status,
+            "amount": to_minor(amount) if amount else None,
+            "currency": amount.currency if amount else None,
+            "refund": _booking(refund),
+        }
+        covered = (refund.connector_refund_id, "TRANSACTION_REFUND", "SUCCESS", payment["amount"], payment["currency"])
+        parts = ["" if part is None else str(part) for part in covered]
+        event = {
+            "type": "TRANSACTION_REFUND",
+            "checksum": checksum(parts, self.connector.payment_access_key),
+            "tid": refund.connector_refund_id,
+            "parent_tid": payment["tid"],
+        }
+        body = encode_json({"event": event, "result": SUCCESS, "transaction": payment})
+        return Event(headers={"Content-Type": "application/json"}, body=body, received_at=moment.now)
+
+
+def _booking(refund: Refund) -> dict[str, Any]:
+    amount = refund.refund_amount
+    shape = {
+        "tid": refund.connector_refund_id,
+        "payment_type": "CREDITCARD_BOOKBACK",
+        "status": refund.connector_status,
+        "amount": to_minor(amount) if amount else None,
+        "currency": amount.currency if amount else None,
+        "test_mode": 1,
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def _failure(code: int, text: str) -> Response:
+    return json_response({"result": {"status": "FAILURE", "status_code": code, "status_text": text}})
