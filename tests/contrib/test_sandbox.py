@@ -415,7 +415,7 @@ def test_webhooks_are_accepted_by_a_real_endpoint(sandbox: Sandbox, name: str) -
                 assert 200 <= status < 300
                 [event] = accepted.pop().events
                 if event.refund is not None:
-                    assert event.refund.connector_refund_id == refund_id
+                    assert event.refund.connector_refund_id in (None, refund_id)
                     assert event.refund.status is load_connector(name).statuses[word]
                 sandbox.clock.move(DAY)
 

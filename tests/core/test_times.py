@@ -40,7 +40,22 @@ def test_odd_iso_says_why(value: object) -> None:
         from_iso(value)
 
 
-@pytest.mark.parametrize("value", [0, -1, 10**400, True, None, "soon", [], "99999999999999999999", 253402300800])
+@pytest.mark.parametrize(
+    "value",
+    [
+        Decimal("1E72441940"),
+        Decimal("-1E72441940"),
+        0,
+        -1,
+        10**400,
+        True,
+        None,
+        "soon",
+        [],
+        "99999999999999999999",
+        253402300800,
+    ],
+)
 def test_odd_unix_says_why(value: object) -> None:
     with pytest.raises(ValueError, match="time"):
         from_unix(value)

@@ -29,9 +29,11 @@ def receive(exchange: Exchange, event: Event) -> Steps[Delivery]:
     exchange.require("webhook")
     try:
         proved = yield from _verify(exchange, event)
-    except SignatureError as error:
-        error.reply = _reply(exchange, event, accepted=False)
-        raise
+    except (SignatureError, MappingError) as error:
+        # A body whose signature cannot be read is not authentic.
+        refusal = error if isinstance(error, SignatureError) else SignatureError(error.message)
+        refusal.reply = _reply(exchange, event, accepted=False)
+        raise exchange.named(refusal, "webhook") from None
     events, problems = _map(exchange, event)
     completed = [_complete(one, number, event, proved) for number, one in enumerate(events)]
     for one in completed:

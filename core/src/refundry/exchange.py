@@ -305,5 +305,5 @@ def _complete(refund: Refund, query: RefundQuery | None, response: Response) -> 
         merchant_refund_id=refund.merchant_refund_id or asked,
         status_code=response.status_code,
         response_headers=headers,
-        raw=response.body,
+        raw=refund.raw or response.body,
     )

@@ -212,7 +212,7 @@ class Refund:
     problems: tuple[str, ...] = ()
     """What could not be read, each with its field; the field itself is None then."""
     raw: bytes = attrs.field(default=b"", repr=False, eq=False)
-    """The response body that this was read from."""
+    """The response body that this was read from. A connector that asks twice sets it where it is not the first one."""
 
     def query(self) -> RefundQuery:
         """The query that asks for this refund again, without free text that no identifier has."""

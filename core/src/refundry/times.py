@@ -19,9 +19,9 @@ def from_unix(value: object, *, per_second: int = 1) -> datetime:
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("the time is not a Unix time")
-    seconds = Decimal(value) / per_second
-    if not 0 < seconds <= _LAST_SECOND:
+    if not 0 < value <= _LAST_SECOND * per_second:
         raise ValueError("the Unix time is out of range")
+    seconds = Decimal(value) / per_second
     whole = int(seconds)
     return datetime.fromtimestamp(whole, UTC).replace(microsecond=int((seconds - whole) * 1_000_000))
 

@@ -23,8 +23,13 @@ REDACTED = "REDACTED"
 # What says nothing about the refund, or changes with every run, is left out; what may be a credential is redacted.
 _OWN_REQUEST_HEADERS = frozenset({"accept", "content-type"})
 _TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "user-agent"})
-_RESPONSE_HEADERS = frozenset({"content-type", "location", "retry-after"})
-_JSON_TOKEN = re.compile(r'("(?:access_?|refresh_?|id_?)?token"\s*:\s*)"[^"]*"', re.IGNORECASE)
+_LEFT_OUT = frozenset(
+    {"connection", "content-encoding", "content-length", "date", "keep-alive", "server", "set-cookie", "via"}
+    | {"transfer-encoding"}
+)
+"""Headers of an answer that belong to the connection, or to whoever asked."""
+# Some call an access token just "token", and one so calls the merchant's own id, which is short.
+_JSON_TOKEN = re.compile(r'("(?:access|refresh|id)_?token"\s*:\s*)"[^"]*"|("token"\s*:\s*)"[^"]{32,}"', re.IGNORECASE)
 _JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 Replacements = Mapping[str, str]
@@ -80,12 +85,9 @@ def replaced_in(value: Any, replacements: Replacements) -> Any:
             return value
 
 
-def interaction(
-    request: Any, response: Mapping[str, Any], replacements: Replacements, kept: Iterable[str] = ()
-) -> dict[str, Any]:
-    """One exchange that vcrpy recorded, as the file has it; ``kept`` names further headers of the answer."""
+def interaction(request: Any, response: Mapping[str, Any], replacements: Replacements) -> dict[str, Any]:
+    """One exchange that vcrpy recorded, as the file has it."""
     headers = {name: [_request_header(name, value)] for name, value in request.headers.items()}
-    shown = _RESPONSE_HEADERS | {name.lower() for name in kept}
     return {
         "request": {
             "body": None if request.body is None else _text(request.body, replacements),
@@ -94,11 +96,11 @@ def interaction(
             "uri": replaced(request.uri, replacements),
         },
         "response": {
-            "body": {"string": _JSON_TOKEN.sub(rf'\1"{REDACTED}"', _text(response["body"]["string"], replacements))},
+            "body": {"string": _JSON_TOKEN.sub(rf'\1\2"{REDACTED}"', _text(response["body"]["string"], replacements))},
             "headers": {
                 name: [replaced(value, replacements) for value in values]
                 for name, values in response["headers"].items()
-                if name.lower() in shown or "ratelimit" in name.lower().replace("-", "")
+                if name.lower() not in _LEFT_OUT
             },
             "status": dict(response["status"]),
         },

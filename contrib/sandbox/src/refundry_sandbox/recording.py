@@ -95,7 +95,7 @@ def record_live(
             with _tape() as tape:
                 take = _ask(client, scenario, query)
             replacements = _for_live(client.account, settings)
-            recorded = _interactions(tape, replacements, client.account.connector)
+            recorded = _interactions(tape, replacements)
         take = Take(replaced_in(take.call, replacements), replaced_in(take.expect, replacements))
         write(path, _head(client.account.connector, "recorded", take, date or _today()), recorded)
         paths.append(path)
@@ -153,7 +153,7 @@ def _record(name: str, scenario: Scenario, path: Path, date: str) -> bool:
         replacements = _for_sandbox(sandbox, account)
     if take is None:
         return False
-    recorded = _interactions(tape, replacements, account.connector)
+    recorded = _interactions(tape, replacements)
     if take.webhook is not None:
         event, delivery = take.webhook
         recorded.insert(0, webhook_interaction(event, delivery.reply, replacements))
@@ -222,9 +222,8 @@ def _for_live(account: Account, settings: Mapping[str, Any]) -> dict[str, str]:
     return {**swapped, **hide(account.secrets)}
 
 
-def _interactions(tape: Any, replacements: Replacements, connector: Connector) -> list[dict[str, Any]]:
-    kept = [connector.request_id_header] if connector.request_id_header else []
-    return [interaction(request, response, replacements, kept) for request, response in tape.data]
+def _interactions(tape: Any, replacements: Replacements) -> list[dict[str, Any]]:
+    return [interaction(request, response, replacements) for request, response in tape.data]
 
 
 def _head(connector: Connector, kind: str, take: Take, date: str) -> Head:

@@ -158,9 +158,11 @@ def _list(stage: Stage) -> Take:
     return Take(call, {"refunds": _as_listed(refunds, listed)})
 
 
-def _list_by_payment(stage: Stage) -> Take:
+def _list_by_payment(stage: Stage) -> Take | None:
     first, _ = _listed_refund(stage, 1), _listed_refund(stage, 2)
     payment = first.connector_transaction_id
+    if payment is None:
+        return None  # this processor's refunds do not name their payment
     refunds = [first, *(_listed_refund(stage, number, connector_transaction_id=payment) for number in (3, 4))]
     listed = list(stage.client().list(connector_transaction_id=payment, page_size=2))
     call = {"operation": "list", "connector_transaction_id": payment, "page_size": 2}
@@ -173,9 +175,15 @@ def _listed_refund(stage: Stage, number: int, **fields: Any) -> Refund:
 
 
 def _as_listed(refunds: Iterable[Refund], listed: Iterable[Refund]) -> list[dict[str, Any]]:
-    """The refunds as the sandbox holds them, in the order of the processor's list."""
-    places = {refund.connector_refund_id: place for place, refund in enumerate(listed)}
-    return [shape(one) for one in sorted(refunds, key=lambda one: places.get(one.connector_refund_id, len(places)))]
+    """The refunds as the sandbox holds them, in the order of the list and with the fields that its items have."""
+    held = {refund.connector_refund_id: shape(refund) for refund in refunds}
+    shown = {refund.connector_refund_id: shape(refund) for refund in listed}
+    missing = [facts for refund_id, facts in held.items() if refund_id not in shown]
+    return [_of_both(held[refund_id], facts) for refund_id, facts in shown.items() if refund_id in held] + missing
+
+
+def _of_both(held: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in held.items() if name in shown}
 
 
 def _webhooks(connector: Connector) -> dict[str, Scenario]:
@@ -221,10 +229,11 @@ def _in_other_words(event: RefundEvent, refund: Refund) -> bool:
 
 def _event(event: RefundEvent, refund: Refund) -> dict[str, Any]:
     """An event with what the sandbox holds, as far as the processor's event says it."""
+    if event.refund is None:
+        # A hint may name the refund in another way than a get does.
+        return {"event_id": event.event_id, "query": dict(event.query.items())}
     held = dict(refund.query().items())
     said = {"event_id": event.event_id, "query": {name: held.get(name, value) for name, value in event.query.items()}}
-    if event.refund is None:
-        return said
     whole = shape(refund)
     return {**said, "refund": {name: whole.get(name, value) for name, value in shape(event.refund).items()}}
 

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from waitress import create_server, wasyncore  # type: ignore[import-untyped]
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 
 from refundry.http import Response
 from refundry.sandbox import Call
@@ -18,10 +20,25 @@ from refundry_sandbox.world import Processor
 
 HOST = "127.0.0.1"
 _THREADS = 32
+_UNDERSCORE = b"-underscore-"
 
 Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Keeps headers with an underscore in their name, which a processor may want and WSGI servers drop."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        first, *lines = header_plus.split(b"\r\n")
+        named = [line.partition(b":") for line in lines]
+        kept = [name.replace(b"_", _UNDERSCORE) + colon + value for name, colon, value in named]
+        super().parse_header(b"\r\n".join([first, *kept]))
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
 
 
 class Server:
@@ -40,6 +57,7 @@ class Server:
             # An OSError of the application then closes the connection without a word: see `_reset`.
             log_socket_errors=False,
         )
+        self._server.channel_class = _Channel
         self.url = f"http://{HOST}:{self._server.effective_port}"
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refundry-sandbox", daemon=True)
@@ -81,7 +99,8 @@ def read_call(environ: Environ) -> tuple[str, Call]:
     target = environ["REQUEST_URI"]
     url = target if "://" in target.partition("?")[0] else f"http://{environ.get('HTTP_HOST', HOST)}{target}"
     _, name, base, path = (*urlsplit(url).path.split("/", 3), "", "", "")[:4]
-    headers = {key[5:].replace("_", "-"): value for key, value in environ.items() if key.startswith("HTTP_")}
+    named = {key[5:].replace("_", "-"): value for key, value in environ.items() if key.startswith("HTTP_")}
+    headers = {name.replace(_UNDERSCORE.decode().upper(), "_"): value for name, value in named.items()}
     for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if key in environ:
             headers[key.replace("_", "-")] = environ[key]

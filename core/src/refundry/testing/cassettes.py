@@ -43,6 +43,7 @@ _FORBIDDEN = {
     "an e-mail address": re.compile(r"\b[\w.+-]+@(?!example\.(com|org|net)\b)[\w-]+\.[\w.]+"),
     "an IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b"),
 }
+_CHANGING = re.compile(rb"\b[\da-f]{32,}\b|\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b", re.IGNORECASE)
 _UUID = re.compile(r"\b[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\b", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])")
 
@@ -194,10 +195,13 @@ class CassetteContract(Cases):
         return made_up[0] if value == REDACTED and len(made_up) == 1 else value
 
     def _without_secrets(self, request: Any) -> Any:
+        """A request as it is compared: without secrets, nonces and signatures."""
         for secret in self._secrets():
             request.uri = request.uri.replace(secret, REDACTED)
             if request.body:
                 request.body = request.body.replace(secret.encode(), REDACTED.encode())
+        if request.body:
+            request.body = _CHANGING.sub(b"*", request.body)
         return request
 
 

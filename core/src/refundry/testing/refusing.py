@@ -118,9 +118,8 @@ class RefusalContract(Cases):
             with pytest.raises(RefundryError) if not evil.isprintable() else MayBeRefused():
                 attacked.client().get({**fields, name: evil})
         for request in attacked.sent:
-            plain = urlsplit(harmless.sent[0].url or "")
             sent = urlsplit(str(request.url))
-            assert sent.netloc == plain.netloc
+            assert sent.netloc in {urlsplit(str(one.url)).netloc for one in harmless.sent}
             assert str(request.url).isascii()
             assert all(str(value).isprintable() for value in request.headers.values())
             assert any(sent.path.count("/") == urlsplit(str(one.url)).path.count("/") for one in harmless.sent)

@@ -1,0 +1,247 @@
+"""Braintree: facts from the schema of its GraphQL API, and from developer.paypal.com/braintree."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from refundry.auth import basic_auth
+from refundry.connector import Connector, Listing, setting
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    ProcessorUnavailable,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_signature, hmac_hex
+from refundry.times import to_iso
+from refundry_braintree.queries import GET, GLOBAL_ID, LIST, OF_PAYMENT
+from refundry_braintree.webhooks import PAYLOAD, REFUND_EVENTS, challenge_of, form_of, is_refund, notification_of
+
+VERSION = "2019-01-01"
+
+ERRORS: Mapping[str, tuple[type[RefundryError], str]] = {
+    "AUTHENTICATION": (AuthenticationError, "check public_key, private_key and the environment"),
+    "AUTHORIZATION": (AuthenticationError, "the API key may not read refunds"),
+    "NOT_FOUND": (RefundNotFound, "it knows nothing of this identifier in this account"),
+    "RESOURCE_LIMIT": (RateLimited, "it asks for fewer requests"),
+    "INTERNAL": (ProcessorUnavailable, "it could not answer: try again later"),
+    "SERVICE_AVAILABILITY": (ProcessorUnavailable, "it could not answer: try again later"),
+}
+
+_LEGACY_ID = re.compile(r"[a-z0-9]{1,16}")
+
+
+class Braintree(Connector):
+    """Braintree, by its GraphQL API."""
+
+    name = "braintree"
+    title = "Braintree"
+    documentation = {
+        "schema": "https://github.com/braintree/graphql-api",
+        "calls": "https://developer.paypal.com/braintree/graphql/guides/making_api_calls",
+        "webhooks": "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": "https://payments.sandbox.braintree-api.com",
+            "PRODUCTION": "https://payments.braintree-api.com",
+        }
+    }
+    statuses = {
+        "AUTHORIZING": PENDING,  # some issuers are asked before they take a refund
+        "AUTHORIZED": PENDING,
+        "SUBMITTED_FOR_SETTLEMENT": PENDING,  # waits for the next batch, and may still be voided
+        "SETTLING": PENDING,
+        "SETTLEMENT_PENDING": PENDING,  # PayPal and bank methods
+        "SETTLED": SUCCEEDED,  # on its way to the customer; of ACH and SEPA the bank may still return it
+        "FAILED": FAILED,  # an error on the way to the processor
+        "PROCESSOR_DECLINED": FAILED,  # the issuer refused it
+        "GATEWAY_REJECTED": FAILED,  # a setting of the account refused it
+        "SETTLEMENT_DECLINED": FAILED,
+        "AUTHORIZATION_EXPIRED": FAILED,
+        "VOIDED": FAILED,  # the customer will not receive it
+    }
+    unmapped = {
+        "SETTLEMENT_CONFIRMED": "of a transaction captured in part, whose parts are settled in its place",
+        "settlement_failed": "of the older SDKs: the GraphQL API has no such status",
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=50)
+
+    public_key: str = setting(help="Public Key of the API key (Settings, API)")
+    private_key: str = setting(secret=True, help="Private Key of the API key, which signs webhooks too")
+    merchant_account_id: str | None = setting(
+        default=None, needed_for={"list"}, help="Merchant Account ID, to list its refunds alone"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        refund_id = query.connector_refund_id or ""
+        # Webhooks and the older SDKs have short ids, which this API converts.
+        return self._post(GLOBAL_ID if _LEGACY_ID.fullmatch(refund_id) else GET, {"id": refund_id})
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund | Request:
+        data = Fields(response.json()).at("data")
+        if data.get("idFromLegacyId") is not None:
+            return self._post(GET, {"id": data.required("idFromLegacyId")})
+        if "node" not in data.value:
+            raise MappingError("data.node is missing", field="data.node")
+        if data.get("node") is None:
+            raise RefundNotFound("Braintree knows nothing of this identifier in this account")
+        # A short id is converted first, and that answer says nothing of the refund.
+        return attrs.evolve(self._refund(data.get("node")), raw=response.body)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if window.connector_transaction_id:
+            return self._post(OF_PAYMENT, {"id": window.connector_transaction_id})
+        wanted: dict[str, object] = {
+            "createdAt": {"greaterThanOrEqualTo": to_iso(window.since), "lessThanOrEqualTo": to_iso(window.until)}
+        }
+        if self.merchant_account_id:
+            wanted["merchantAccountId"] = {"is": self.merchant_account_id}
+        return self._post(LIST, {"input": wanted, "first": window.page_size, "after": cursor})
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        data = Fields(response.json()).at("data")
+        if window.connector_transaction_id:
+            return page(data.required_items("node", "refunds"), self._refund)
+        found = data.at("search", "refunds")
+        more = found.get("pageInfo", "hasNextPage") is True
+        cursor = found.at("pageInfo").required("endCursor") if more else None
+        return page(found.required_items("edges"), lambda edge: self._refund(Fields(edge).get("node")), cursor=cursor)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        fields = Fields(response.json())
+        errors = fields.items("errors")
+        if not errors:
+            return None
+        extensions = Fields({"error": errors[0]}).at("error").at("extensions")
+        word = extensions.text("errorClass") or ""
+        if word not in ERRORS and response.status_code >= 400:
+            return None
+        kind, advice = ERRORS.get(word, (ConnectorError, "it refused the request: check the identifiers"))
+        code = extensions.text("legacyCode") or word or None
+        return kind(f"Braintree says: {advice}", code=code, request_id=fields.text("extensions", "requestId"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        if challenge_of(event):
+            return True
+        form = form_of(event)
+        payload = form.get("bt_payload", "")
+        if not PAYLOAD.fullmatch(payload):
+            raise SignatureError("bt_payload is missing or not base64: pass the raw body")
+        pairs = [pair.partition("|") for pair in form.get("bt_signature", "").split("&")]
+        # Braintree's own libraries accept a signature over the payload with a line end more.
+        expected = [self._sign(payload), self._sign(f"{payload}\n")]
+        check_signature(expected, [digest for key, _, digest in pairs if key == self.public_key])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        if challenge_of(event):
+            return []
+        fields = Fields(notification_of(event))
+        kind, subject = fields.word("kind"), fields.at("subject")
+        if kind not in REFUND_EVENTS or not isinstance(subject.get("transaction"), Mapping):
+            return []
+        transaction = subject.at("transaction")
+        if kind != "refund_failed" and not is_refund(transaction):
+            return []
+        refund_id = transaction.required("id")
+        # The event has the short id alone and a get answers with the other: to ask keeps one identity.
+        named = Refund(
+            connector_refund_id=refund_id, merchant_refund_id=transaction.text("order-id"), status=UNKNOWN
+        ).query()
+        return [RefundEvent(query=named, event_id=f"{kind}/{refund_id}/{fields.text('timestamp') or ''}")]
+
+    @hookimpl
+    def acknowledge_event(self, event: Event, accepted: bool) -> Response | None:
+        challenge = challenge_of(event)
+        if not (challenge and accepted):
+            return None
+        return Response(200, {"Content-Type": "text/plain"}, f"{self.public_key}|{self._sign(challenge)}".encode())
+
+    def _post(self, query: str, variables: dict[str, object]) -> Request:
+        return Request(
+            "POST",
+            "/graphql",
+            headers={"Braintree-Version": VERSION},
+            json={"query": query, "variables": variables},
+            auth=basic_auth(self.public_key, self.private_key),
+        )
+
+    def _sign(self, text: str) -> str:
+        key = hashlib.sha1(self.private_key.encode()).digest()  # noqa: S324  the scheme is Braintree's
+        return hmac_hex(key, text.encode(), "sha1")
+
+    def _refund(self, body: object) -> Refund:
+        problems: list[str] = []
+        fields = Fields(body, problems=problems)
+        if fields.text("__typename") not in (None, "Refund"):
+            raise NotARefund("this identifier is not a refund's: give the id of the refund, not of its transaction")
+        refund_id, word = fields.required("id"), fields.word("status")
+        status = self.statuses.get(word or "", UNKNOWN)
+        history = [Fields(one, where="statusHistory", problems=problems) for one in _history(fields)]
+        # Newest first, and what counts is when it settled at first.
+        settled = [one for one in history if one.get("status") == "SETTLED"]
+        return Refund(
+            connector_refund_id=refund_id,
+            connector_transaction_id=fields.text("refundedTransaction", "id"),
+            merchant_refund_id=fields.text("orderId"),
+            status=status,
+            connector_status=word,
+            error=_failure(history) if status is FAILED else None,
+            refund_amount=fields.decimal_money("amount", "value", currency=fields.text("amount", "currencyCode")),
+            refund_reason=fields.text("details", "reason") or fields.text("details", "description"),
+            created_at=fields.iso_time("createdAt"),
+            updated_at=history[0].iso_time("timestamp") if history else None,
+            processed_at=settled[-1].iso_time("timestamp") if settled else None,
+            problems=fields.problems,
+        )
+
+
+def _history(fields: Fields) -> list[Mapping[str, Any]]:
+    def objects(history: object) -> list[Mapping[str, Any]]:
+        if not isinstance(history, list) or not all(isinstance(one, Mapping) for one in history):
+            raise ValueError("not a list of objects")
+        return history
+
+    return fields.read(objects, "statusHistory") or []
+
+
+def _failure(history: Sequence[Fields]) -> ErrorInfo | None:
+    for one in history:
+        code = one.text("processorResponse", "legacyCode") or one.text("gatewayRejectionReason")
+        message = one.text("processorResponse", "message")
+        if code or message:
+            return ErrorInfo(code=code, message=message)
+    return None

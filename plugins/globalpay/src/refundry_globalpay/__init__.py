@@ -1,0 +1,5 @@
+"""Global Payments refunds for Refundry."""
+
+from refundry_globalpay.connector import GlobalPay
+
+__all__ = ["GlobalPay"]

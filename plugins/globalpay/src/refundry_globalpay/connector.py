@@ -1,0 +1,221 @@
+"""Global Payments: facts from globalpayments/php-sdk and globalpayments/java-sdk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from refundry.auth import token_auth
+from refundry.connector import Connector, Listing, setting
+from refundry.errors import AuthenticationError, ConnectorError, NotARefund, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Request, Response, Token, WireRequest, url_path
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_signature, required_header
+
+VERSION = "2021-03-22"
+APPROVED = "00"
+LONGEST_LIFETIME = 604_800
+UNSAID_LIFETIME = 300
+
+# By error_code: HTTP statuses are not documented for them.
+REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
+    "RESOURCE_NOT_FOUND": (RefundNotFound, "no such transaction in this account and environment"),
+    "NOT_AUTHENTICATED": (AuthenticationError, "the access token is missing, expired or revoked"),
+    "ACTION_NOT_AUTHORIZED": (AuthenticationError, "check app_id, app_key, the account and the app's permissions"),
+    "MANDATORY_DATA_MISSING": (ConnectorError, "a part of the request is missing"),
+    "INVALID_REQUEST_DATA": (ConnectorError, "check the identifiers"),
+}
+
+
+class GlobalPay(Connector):
+    """Global Payments, by its Unified Commerce Platform (GP-API), where a refund is a transaction of its own."""
+
+    name = "globalpay"
+    title = "Global Payments"
+    documentation = {
+        "API": "https://developer.globalpayments.com",
+        "transactions and errors": "https://github.com/globalpayments/php-sdk",
+        "statuses": "https://github.com/globalpayments/java-sdk",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": (
+                "https://apis.sandbox.{region}.globalpay.com/ucp",
+                "https://apis.sandbox.globalpay.com/ucp",
+            ),
+            "PRODUCTION": ("https://apis.{region}.globalpay.com/ucp", "https://apis.globalpay.com/ucp"),
+        }
+    }
+    statuses = {
+        "INITIATED": PENDING,
+        "PENDING": PENDING,
+        "AUTHENTICATED": PENDING,  # of all transactions, and not expected of a refund
+        "FOR_REVIEW": MANUAL_REVIEW,  # in none of Global Payments' sources, and expected by hyperswitch-prism
+        "CAPTURED": SUCCEEDED,  # accepted, waits for the next batch and may still be reversed
+        "BATCHED": SUCCEEDED,  # in a settlement batch
+        "FUNDED": SUCCEEDED,  # settled
+        "DECLINED": FAILED,  # by the issuer or by Global Payments
+        "REJECTED": FAILED,  # when the batch was settled
+        "REVERSED": FAILED,  # taken back before it was settled
+    }
+    unmapped = {
+        "PREAUTHORIZED": "a payment that waits for its capture",
+        "FAILED": "hyperswitch-prism alone expects it, and a failure that nobody documents is not believed",
+    }
+    listing = Listing(basis="created", max_page_size=100)
+
+    app_id: str = setting(needed_for={"get", "list"}, help="App ID, under Apps in the developer portal")
+    app_key: str = setting(secret=True, help="App Key of the same app, which also signs webhooks")
+    region: str | None = setting(
+        default=None, needed_for={"get", "list"}, help='"eu" for an account with data residency in the EU'
+    )
+    merchant_id: str | None = setting(
+        default=None, needed_for={"get", "list"}, help="Merchant (MER_...) to ask on behalf of, for partners"
+    )
+    account_name: str | None = setting(
+        default=None, needed_for={"list"}, help="Transaction processing account to list, if the app has several"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(query.connector_refund_id or "")
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        fields = Fields(response.json())
+        if fields.required("type") != "REFUND":
+            raise NotARefund("this id belongs to a transaction that is no refund, probably to the payment")
+        return self._refund(fields)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        # Whole days, of which is not said where they begin and whether the last one counts: one more on either side.
+        # The client leaves out what is outside.
+        margin = timedelta(days=1)
+        params = {
+            "type": "REFUND",
+            "from_time_created": _day(window.since - margin),
+            "to_time_created": _day(window.until + margin),
+            "order_by": "TIME_CREATED",
+            "order": "ASC",
+            "page": cursor or 1,
+            "page_size": window.page_size,
+            "account_name": self.account_name,
+        }
+        return self._get(params=params)
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        items, number = fields.required_items("transactions"), int(cursor or 1)
+        total = fields.text("total_record_count") or fields.text("total_count")
+        # Pages may be shorter than asked for.
+        size = fields.text("paging", "page_size") or str(window.page_size)
+        is_last = not items or (_is_number(total) and _is_number(size) and number * int(size) >= int(total or 0))
+        return page(items, self._listed, cursor=None if is_last else str(number + 1))
+
+    @hookimpl
+    def fetch_token(self) -> Request:
+        body = {"grant_type": "client_credentials"}
+        return Request("POST", "/accesstoken", headers={"X-GP-Version": VERSION}, json=body, auth=self._log_in)
+
+    @hookimpl
+    def map_token(self, response: Response) -> Token:
+        fields = Fields(response.json())
+        seconds = fields.get("seconds_to_expire")
+        usable = type(seconds) is int and 0 < seconds <= LONGEST_LIFETIME
+        return Token(value=fields.required("token"), lifetime=timedelta(seconds=seconds if usable else UNSAID_LIFETIME))
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code == 429 or response.status_code >= 500:
+            return None
+        fields = Fields(response.json())
+        kind = fields.text("error_code")
+        if kind is None or (kind not in REFUSALS and response.status_code >= 300):
+            return None
+        refusal, advice = REFUSALS.get(kind, (ConnectorError, "the answer holds an error"))
+        code = fields.text("detailed_error_code") or kind
+        return refusal(f"Global Payments refused the request: {advice}", code=code)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        expected = _digest(event.body, self.app_key)
+        check_signature([expected], [required_header(event, "X-GP-Signature").lower()])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.word("type") != "REFUND":
+            return []
+        refund = self._refund(fields)
+        return [RefundEvent(query=refund.query(), refund=refund)]
+
+    def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
+        secret = _digest(moment.nonce.encode(), self.app_key)
+        facts = {"app_id": self.app_id, "nonce": moment.nonce, "secret": secret}
+        return request.with_json({**facts, "grant_type": "client_credentials"})
+
+    def _get(self, *transaction: str, params: Mapping[str, object] | None = None) -> Request:
+        partner = ("merchants", self.merchant_id) if self.merchant_id else ()
+        path = url_path(*partner, "transactions", *transaction)
+        return Request("GET", path, params=params or {}, headers={"X-GP-Version": VERSION}, auth=token_auth)
+
+    def _listed(self, item: object) -> Refund | None:
+        fields = Fields(item)
+        return self._refund(fields) if fields.required("type") == "REFUND" else None
+
+    def _refund(self, fields: Fields) -> Refund:
+        refund_id, payment = fields.required("id"), fields.text("parent_resource_id")
+        word = fields.word("status")
+        status = self.statuses.get(word or "", UNKNOWN)
+        return Refund(
+            connector_refund_id=refund_id,
+            # A transaction without a parent names itself.
+            connector_transaction_id=payment if payment != refund_id else None,
+            merchant_refund_id=fields.text("reference"),
+            status=status,
+            connector_status=word,
+            error=_failure(fields) if status is FAILED else None,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("description"),
+            created_at=fields.iso_time("time_created"),
+            updated_at=fields.iso_time("time_last_updated"),
+            acquirer_reference_number=fields.text("payment_method", "card", "arn"),
+            problems=fields.problems,
+        )
+
+
+def _failure(fields: Fields) -> ErrorInfo | None:
+    code, message = fields.text("payment_method", "result"), fields.text("payment_method", "message")
+    # A refund that was approved first and failed later keeps what was said then.
+    return ErrorInfo(code=code, message=message) if code != APPROVED and (code or message) else None
+
+
+def _digest(text: bytes, key: str) -> str:
+    """Global Payments' signature: a plain hash with the key at the end."""
+    return hashlib.sha512(text + key.encode()).hexdigest()
+
+
+def _is_number(text: str | None) -> bool:
+    return text is not None and text.isascii() and text.isdigit() and len(text) < 16
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()

@@ -1,0 +1,5 @@
+"""Mercado Pago refunds for Refundry."""
+
+from refundry_mercadopago.connector import MercadoPago
+
+__all__ = ["MercadoPago"]

@@ -1,0 +1,5 @@
+"""MultiSafepay refunds for Refundry."""
+
+from refundry_multisafepay.connector import MultiSafepay
+
+__all__ = ["MultiSafepay"]

@@ -1,0 +1,219 @@
+"""MultiSafepay: facts from docs.multisafepay.com, MultiSafepay/docs (its OpenAPI file) and MultiSafepay/php-sdk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import attrs
+
+from refundry.auth import header_auth
+from refundry.connector import Connector, Listing, one_of, setting
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    ProcessorUnavailable,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import (
+    FAILED,
+    MANUAL_REVIEW,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, each_event, hint_page, page
+from refundry.signing import check_age, check_signature, decode_base64, hmac_hex, required_header
+from refundry.times import from_unix
+
+REFUSALS: Mapping[str | None, tuple[type[RefundryError], str]] = {
+    "1006": (RefundNotFound, "no such transaction or order for this API key"),
+    "1020": (AuthenticationError, "the account is blocked"),
+    "1023": (ProcessorUnavailable, "the gateway is down, try again later"),
+    "1032": (AuthenticationError, "check the API key, its site and the environment"),
+}
+
+
+class MultiSafepay(Connector):
+    """MultiSafepay, by its JSON API; a refund is a transaction of its own."""
+
+    name = "multisafepay"
+    title = "MultiSafepay"
+    documentation = {
+        "transactions": "https://docs.multisafepay.com/reference/listtransactions",
+        "statuses": "https://docs.multisafepay.com/docs/payment-statuses",
+        "webhooks": "https://docs.multisafepay.com/docs/webhook",
+    }
+    base_urls = {
+        "api": {
+            "SANDBOX": "https://testapi.multisafepay.com/v1/json",
+            "PRODUCTION": "https://api.multisafepay.com/v1/json",
+        }
+    }
+    statuses = {
+        "initialized": PENDING,
+        "reserved": PENDING,  # until about midnight, or until the account's balance is enough
+        "completed": SUCCEEDED,  # handed to the bank or scheme
+        "refunded": SUCCEEDED,  # usually said of the order
+        "partial_refunded": SUCCEEDED,  # likewise
+        "declined": FAILED,
+        "void": FAILED,  # cancelled while it was initialized or reserved
+        "cancelled": FAILED,  # the same in the words of the financial status
+        "expired": FAILED,
+        "uncleared": MANUAL_REVIEW,  # to be captured or declined by hand
+    }
+    unmapped = {
+        **dict.fromkeys(
+            ("new", "created", "error", "manual"), "a filter of lists alone has it, without saying what it means"
+        ),
+        "chargeback": "a dispute about a payment",
+        "shipped": "a status of the order",
+    }
+    listing = Listing(basis="created", by_payment=True, max_page_size=1000)
+    credentials = one_of({"api_key"}, {"account_api_key"}, needed_for={"list"})
+    settles_within = timedelta(days=1)
+    event_tolerance = timedelta(minutes=10)
+
+    api_key: str = setting(
+        secret=True, needed_for={"get", "webhook"}, help="API key of the site (website) that the payment was made on"
+    )
+    account_api_key: str | None = setting(
+        secret=True, default=None, needed_for={"list"}, help="API key of the account, to list the refunds of all sites"
+    )
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("transactions", query.connector_refund_id or ""), self.api_key)
+
+    @hookimpl
+    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+        fields = Fields(response.json()).at("data")
+        if fields.required("type") != "refund":
+            raise NotARefund("this is a transaction of another type: give the refund's own transaction_id")
+        order_id = fields.text("order_id")
+        # A refund has its payment's order id, unless it was made with one of its own.
+        is_own = order_id == query.merchant_refund_id
+        payment = query.connector_transaction_id or (None if is_own else order_id)
+        return self._refund(fields, payment, own_id=order_id)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if window.connector_transaction_id:
+            return self._get(url_path("orders", window.connector_transaction_id), self.api_key or self.account_api_key)
+        since, until = int(window.since.timestamp()), math.ceil(window.until.timestamp())
+        params = {"type": "refund", "created_from": since, "created_until": until}
+        paging = {"limit": window.page_size, "after": cursor}
+        return self._get("/transactions", self.account_api_key or self.api_key, {**params, **paging})
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        fields = Fields(response.json())
+        if window.connector_transaction_id:
+            order = fields.at("data")
+            order_id, items = order.required("order_id"), order.items("related_transactions")
+            untyped = hint_page(items, lambda item: _untyped(item, order_id))
+            return attrs.evolve(page(items, lambda item: self._related(item, order_id)), hints=untyped.hints)
+        items, pager = fields.required_items("data"), fields.at("pager")
+        if items and not pager.value:
+            raise MappingError("pager is missing", field="pager")
+        # The last page with data has a cursor too, which leads to an empty one.
+        return page(items, self._listed, cursor=pager.word("cursor", "after") if items else None)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code in (401, 429) or response.status_code >= 500:
+            return None
+        fields = Fields(response.json())
+        # Some answers have a message alone, and then the HTTP status says it all.
+        if fields.get("success") is not False:
+            return None
+        code = fields.text("error_code")
+        kind, advice = REFUSALS.get(code, (ConnectorError, "check the identifiers"))
+        return kind(f"MultiSafepay refused the request: {advice}", code=code)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        try:
+            decoded = decode_base64(required_header(event, "Auth"), "the header Auth").decode()
+            sent, _, signature = decoded.partition(":")
+            sent_at = from_unix(sent)
+        except ValueError:
+            raise SignatureError("the header Auth has no time and signature") from None
+        expected = hmac_hex(self.api_key.strip().encode(), f"{sent}:".encode() + event.body, "sha512")
+        check_signature([expected], [signature])
+        check_age(event, sent_at, self.event_tolerance)
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+        order = Fields(event.json())
+        order_id = order.required("order_id")
+        return each_event(order.items("related_transactions"), lambda item: self._event(item, order_id))
+
+    @hookimpl
+    def acknowledge_event(self, accepted: bool) -> Response | None:
+        return Response(200, {"Content-Type": "text/plain"}, b"OK") if accepted else None
+
+    def _get(self, path: str, key: str | None, params: dict[str, object] | None = None) -> Request:
+        return Request("GET", path, params=params or {}, auth=header_auth("api_key", key or ""))
+
+    def _event(self, item: object, order_id: str) -> RefundEvent | None:
+        refund, hint = self._related(item, order_id), _untyped(item, order_id)
+        if refund is not None:
+            return RefundEvent(
+                query=refund.query(), refund=refund, event_id=f"{refund.connector_refund_id}-{refund.connector_status}"
+            )
+        return RefundEvent(query=hint) if hint else None
+
+    def _related(self, item: object, order_id: str) -> Refund | None:
+        fields = Fields(item)
+        fields.required("transaction_id")
+        if fields.word("type") != "refund":
+            return None
+        return self._refund(fields, order_id, own_id=fields.text("refund_order_id") or fields.text("order_id"))
+
+    def _listed(self, item: object) -> Refund | None:
+        fields = Fields(item)
+        if fields.required("type") != "refund":
+            return None
+        return self._refund(fields, fields.text("order_id"), own_id=None)
+
+    def _refund(self, fields: Fields, payment: str | None, *, own_id: str | None) -> Refund:
+        word = self._word(fields)
+        return Refund(
+            connector_refund_id=fields.required("transaction_id"),
+            connector_transaction_id=payment,
+            merchant_refund_id=own_id if own_id != payment else None,
+            status=self.statuses.get(word or "", UNKNOWN),
+            connector_status=word,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("description"),
+            problems=fields.problems,
+        )
+
+    def _word(self, fields: Fields) -> str | None:
+        """The status; both where the financial status means something else."""
+        word, financial = fields.word("status"), fields.word("financial_status")
+        if word is None or financial is None:
+            return word
+        return word if self.statuses.get(word) is self.statuses.get(financial) else f"{word}/{financial}"
+
+
+def _untyped(item: object, order_id: str) -> RefundQuery | None:
+    """Older orders do not say what their transactions are: each is to be asked for."""
+    fields = Fields(item)
+    if fields.word("type") is not None:
+        return None
+    return RefundQuery(connector_refund_id=fields.required("transaction_id"), connector_transaction_id=order_id)

@@ -1,0 +1,5 @@
+"""NMI refunds for Refundry."""
+
+from refundry_nmi.connector import NMI
+
+__all__ = ["NMI"]

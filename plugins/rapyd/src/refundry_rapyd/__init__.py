@@ -1,0 +1,5 @@
+"""Rapyd refunds for Refundry."""
+
+from refundry_rapyd.connector import Rapyd
+
+__all__ = ["Rapyd"]

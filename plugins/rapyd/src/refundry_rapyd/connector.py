@@ -1,0 +1,201 @@
+"""Rapyd: facts from docs.rapyd.net on refunds, request signatures and webhooks."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from refundry.connector import Connector, Listing, setting
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Request, Response, WireRequest, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    RefundStatus,
+    Window,
+)
+from refundry.reading import Fields, page
+from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.times import from_unix
+
+REFUND_EVENTS = ("REFUND_COMPLETED", "PAYMENT_REFUND_FAILED", "PAYMENT_REFUND_REJECTED", "PAYMENT_REFUND_UPDATED")
+REFUSED_CODES = ("UNAUTHENTICATED_API_CALL", "UNAUTHORIZED_API_CALL", "MISSING_AUTHENTICATION_HEADERS")
+OLDER, NEWER = "ending_before", "starting_after"
+
+
+class Rapyd(Connector):
+    """Rapyd, by its REST API: cards, bank transfers, cash and wallets."""
+
+    name = "rapyd"
+    title = "Rapyd"
+    documentation = {
+        "refunds": "https://docs.rapyd.net/en/retrieve-refund.html",
+        "list": "https://docs.rapyd.net/en/list-refunds.html",
+        "signatures": "https://docs.rapyd.net/en/request-signatures.html",
+        "webhooks": "https://docs.rapyd.net/en/refund-webhooks.html",
+    }
+    base_urls = {"api": {"SANDBOX": "https://sandboxapi.rapyd.net", "PRODUCTION": "https://api.rapyd.net"}}
+    statuses = {
+        "Pending": PENDING,  # waits for the bank, the payment method or the customer
+        "Completed": SUCCEEDED,  # the merchant may still cancel it
+        "Error": FAILED,  # the payment was not closed, for example
+        "Rejected": FAILED,  # by the issuer or the payment method
+        "Canceled": FAILED,  # by the merchant
+        "Cancelled": FAILED,  # the same in the other spelling: which one answers have is not certain
+    }
+    listing = Listing(basis="created", complete=False, max_page_size=100)
+    # Covered by the signature, with no limit documented; nor is it whether a repeated delivery has a time of its own.
+    event_tolerance = timedelta(days=7)
+
+    access_key: str = setting(help="Access Key (Developers, Credentials)")
+    secret_key: str = setting(secret=True, help="Secret Key, which signs requests and webhooks")
+    webhook_url: str = setting(needed_for={"webhook"}, help="The webhook's URL exactly as typed (Developers, Webhooks)")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("v1", "refunds", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        return self._refund(Fields(response.json()).get("data"))
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        params: dict[str, object] = {"limit": window.page_size}
+        if cursor is not None:
+            direction, _, refund_id = cursor.split("/", 2)
+            params[direction] = refund_id
+        return self._get("/v1/refunds", params)
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        items = Fields(response.json()).required_items("data")
+        if cursor is not None:
+            _check_continued(cursor, [_created(item) for item in items])
+        full = len(items) >= window.page_size
+        return page(items, self._refund, cursor=_next_cursor(items, window) if full else None)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        fields = Fields(response.json())
+        code = fields.text("status", "error_code")
+        if fields.get("status", "status") != "ERROR" or code is None:
+            return None
+        request_id = fields.text("status", "operation_id")
+        if code in REFUSED_CODES:
+            # Rapyd says the same of an identifier that belongs to another account.
+            advice = "Rapyd refused the call: check the keys, the environment, and whose refund it is"
+            return AuthenticationError(advice, code=code, request_id=request_id)
+        if code.startswith("ERROR_GET_"):
+            advice = "Rapyd does not know this refund in this account and environment"
+            return RefundNotFound(advice, code=code, request_id=request_id)
+        if response.status_code in (200, 400):
+            advice = "Rapyd refused the request: check the identifiers"
+            return ConnectorError(advice, code=code, request_id=request_id)
+        return None
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        salt, sent = required_header(event, "salt"), required_header(event, "timestamp")
+        try:
+            check_age(event, from_unix(sent), self.event_tolerance)
+        except ValueError:
+            raise SignatureError("the header timestamp has no time") from None
+        # The address as it was registered, whatever a proxy made of it.
+        expected = self._sign(f"{self.webhook_url}{salt}{sent}", event.body)
+        check_signature([expected], [required_header(event, "signature")])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.word("type") not in REFUND_EVENTS:
+            return []
+        refund = self._refund(fields.get("data"))
+        told = refund if refund.connector_status else None
+        return [RefundEvent(query=refund.query(), refund=told, event_id=fields.text("id"))]
+
+    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+        headers = {"Content-Type": "application/json"}
+        return Request("GET", path, params=params or {}, headers=headers, auth=self._authenticate)
+
+    def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
+        salt, sent = moment.nonce.replace("-", "")[:16], str(int(moment.now.timestamp()))
+        signature = self._sign(f"{request.method.lower()}{request.target}{salt}{sent}", request.body or b"")
+        return request.with_headers(
+            {"access_key": self.access_key, "salt": salt, "timestamp": sent, "signature": signature}
+        )
+
+    def _sign(self, head: str, body: bytes) -> str:
+        text = f"{head}{self.access_key}{self.secret_key}".encode(errors="replace") + body
+        # Base64 of the digest's hex digits, not of the digest.
+        return base64.b64encode(hmac_hex(self.secret_key.encode(), text).encode()).decode()
+
+    def _status(self, word: str | None) -> RefundStatus:
+        spelt = {known.lower(): status for known, status in self.statuses.items()}
+        return spelt.get((word or "").lower(), UNKNOWN)
+
+    def _refund(self, body: object) -> Refund:
+        # The "status" beside "data" is the call's: it is SUCCESS however the refund stands.
+        fields = Fields(body, where="data")
+        word = fields.word("status")
+        status = self._status(word)
+        failure = fields.text("failure_reason")
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("payment"),
+            merchant_refund_id=fields.text("merchant_reference_id"),
+            status=status,
+            connector_status=word,
+            error=ErrorInfo(code=failure) if failure and status is FAILED else None,
+            refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("reason"),
+            created_at=fields.read(_whole_seconds, "created_at"),
+            updated_at=fields.read(_whole_seconds, "updated_at"),
+            problems=fields.problems,
+        )
+
+
+def _whole_seconds(value: object) -> datetime:
+    if type(value) is not int:
+        raise ValueError("the time is not a whole number")
+    return from_unix(value)
+
+
+def _created(item: object) -> int | None:
+    created = item.get("created_at") if isinstance(item, dict) else None
+    return created if type(created) is int else None
+
+
+def _next_cursor(items: Sequence[object], window: Window) -> str | None:
+    """Where to go on after a full page: by the order that it came in, which the documents leave open."""
+    first, last = _created(items[0]), _created(items[-1])
+    if first is None or last is None:
+        raise MappingError("the page has no times to go on from", field="data.created_at")
+    if first >= last and last < window.since.timestamp():
+        return None
+    return f"{OLDER if first >= last else NEWER}/{last}/{Fields(items[-1]).required('id')}"
+
+
+def _check_continued(cursor: str, created: Sequence[int | None]) -> None:
+    """Raise `MappingError` for a page that goes back: to end there would leave refunds out unseen."""
+    direction, bound, _ = cursor.split("/", 2)
+    for moment in created:
+        if moment is not None and (moment > int(bound) if direction == OLDER else moment < int(bound)):
+            raise MappingError("the list does not go on where it stopped", field="data")

@@ -1,0 +1,248 @@
+"""Revolut Merchant: facts from developer.revolut.com on orders, refunds and webhooks, and revolut-openapi."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from refundry.auth import bearer_auth
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, hint_page, page
+from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.times import from_unix, to_iso
+
+REFUND = "refund"
+FINAL = ("completed", "failed", "cancelled")
+UNDECIDED = ("pending", "processing")
+# What a payment within an undecided order ends in when nothing will follow.
+LOST = ("declined", "failed", "cancelled")
+MOST_ORDERS = 500
+SECOND = timedelta(seconds=1)
+UNDER_WAY = "a state of the payment within the order, which is on its way: the order's own state counts"
+
+EVENTS = ("ORDER_COMPLETED", "ORDER_FAILED", "ORDER_CANCELLED", "ORDER_PAYMENT_DECLINED", "ORDER_PAYMENT_FAILED")
+
+REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
+    400: (ConnectorError, "check the identifier and api_version"),
+    401: (AuthenticationError, "check secret_key and the environment"),
+    403: (AuthenticationError, "secret_key may not do this"),
+    404: (RefundNotFound, "no such order"),
+    409: (ConnectorError, "the order does not allow it now"),
+    422: (ConnectorError, "check the identifier"),
+}
+
+
+class Revolut(Connector):
+    """Revolut's Merchant API, where a refund is an order of its own (not the Business API)."""
+
+    name = "revolut"
+    title = "Revolut"
+    documentation = {
+        "orders": "https://developer.revolut.com/docs/api/merchant",
+        "refunds": "https://developer.revolut.com/docs/guides/merchant/operations/refunds",
+        "signature": "https://developer.revolut.com/docs/guides/merchant/monitor-and-observe/webhooks/verify-the-payload-signature",
+        "specification": "https://github.com/revolut-engineering/revolut-openapi",
+    }
+    base_urls = {
+        "api": {"SANDBOX": "https://sandbox-merchant.revolut.com", "PRODUCTION": "https://merchant.revolut.com"}
+    }
+    # The order's state; after a slash that of its payments, where all of them are lost and the order does not say so.
+    statuses = {
+        "pending": PENDING,
+        "processing": PENDING,
+        "authorised": PENDING,
+        "completed": SUCCEEDED,
+        "failed": FAILED,
+        "cancelled": FAILED,
+        "pending/declined": FAILED,
+        "pending/failed": FAILED,
+        "pending/cancelled": FAILED,
+        "processing/declined": FAILED,  # a declined refund may keep this state
+        "processing/failed": FAILED,
+        "processing/cancelled": FAILED,
+    }
+    unmapped = {
+        "soft_declined": "a state of the payment within the order, after which another attempt may follow",
+        "refund_validated": UNDER_WAY,
+        "refund_started": UNDER_WAY,
+        "authentication_challenge": UNDER_WAY,
+        "authentication_verified": UNDER_WAY,
+        "authorisation_started": UNDER_WAY,
+        "authorisation_passed": UNDER_WAY,
+        "capture_started": UNDER_WAY,
+        "captured": UNDER_WAY,
+        "completing": UNDER_WAY,
+        "cancellation_started": UNDER_WAY,
+        "cancelling": UNDER_WAY,
+        "declining": UNDER_WAY,
+        "failing": UNDER_WAY,
+    }
+    listing = Listing(basis="created", max_page_size=250)
+    settles_within = timedelta(days=2)
+    event_tolerance = timedelta(minutes=5)
+
+    secret_key: str = setting(secret=True, needed_for={"get", "list"}, help="Secret key of the Merchant API (sk_...)")
+    api_version: str = setting(
+        default="2026-04-20", needed_for={"get", "list"}, help="Version of the Merchant API, 2024-09-01 or later"
+    )
+    webhook_signing_secret: Secrets = signing_secrets(help="Signing secret of the webhook (wsk_...)")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return self._get(url_path("api", "orders", query.connector_refund_id or ""))
+
+    @hookimpl
+    def map_refund(self, response: Response) -> Refund:
+        fields = Fields(response.json())
+        if fields.required("type") != REFUND:
+            raise NotARefund("this id belongs to the order of a payment")
+        return self._refund(fields)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        until, limit = _place(window, cursor)
+        since = to_iso(window.since - SECOND)
+        return self._get("/api/orders", {"from": since, "to": until, "limit": limit})
+
+    @hookimpl
+    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
+        orders = Fields(response.json()).required_items("orders")
+        found = page(filter(_is_final, orders), self._listed)
+        # Orders are listed without their payments, which may say that an undecided one is lost.
+        named = hint_page((order for order in orders if not _is_final(order)), lambda order: _hint(order, window))
+        return RefundPage(
+            refunds=found.refunds,
+            hints=named.hints,
+            problems=[*found.problems, *named.problems],
+            cursor=_cursor(orders) if len(orders) >= _place(window, cursor)[1] else None,
+        )
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code not in REFUSALS:
+            return None
+        fields = Fields(response.json())
+        kind, advice = REFUSALS[response.status_code]
+        text = f"Revolut refused the request: {advice}"
+        return kind(text, code=fields.text("code"), request_id=fields.text("errorId"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        timestamp = required_header(event, "Revolut-Request-Timestamp")
+        text = f"v1.{timestamp}.".encode() + event.body
+        # While secrets rotate there are several signatures.
+        given = [one.strip() for one in required_header(event, "Revolut-Signature").split(",")]
+        secrets = self.webhook_signing_secret.candidates()
+        check_signature([f"v1={hmac_hex(secret.encode(), text)}" for secret in secrets], given)
+        try:
+            sent_at = from_unix(timestamp, per_second=1000)
+        except ValueError:
+            raise SignatureError("the time of the event cannot be read") from None
+        check_age(event, sent_at, self.event_tolerance)
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        if fields.word("event") not in EVENTS:
+            return []
+        # The event does not say whether its order is a refund or a payment: that has to be asked.
+        return [RefundEvent(query=RefundQuery(connector_refund_id=fields.required("order_id")))]
+
+    def _get(self, path: str, params: Params = ()) -> Request:
+        headers = {"Revolut-Api-Version": self.api_version}
+        return Request("GET", path, params=params, headers=headers, auth=bearer_auth(self.secret_key))
+
+    def _listed(self, order: object) -> Refund | None:
+        fields = Fields(order)
+        return self._refund(fields) if fields.required("type") == REFUND else None
+
+    def _refund(self, fields: Fields) -> Refund:
+        payments = [Fields(payment, where="payments") for payment in fields.items("payments")]
+        condition = _condition(fields, payments)
+        status = self.statuses.get(condition or "", UNKNOWN)
+        references = [payment.text("payment_method", "arn") for payment in payments]
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=fields.text("related_order_id"),
+            merchant_refund_id=fields.text("merchant_order_data", "reference"),
+            status=status,
+            connector_status=condition,
+            error=_failure(payments) if status is not SUCCEEDED else None,
+            refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
+            refund_reason=fields.text("description"),
+            created_at=fields.iso_time("created_at"),
+            updated_at=fields.iso_time("updated_at"),
+            acquirer_reference_number=next(filter(None, references), None),
+            problems=tuple(problem for part in (fields, *payments) for problem in part.problems),
+        )
+
+
+def _condition(order: Fields, payments: Sequence[Fields]) -> str | None:
+    state, states = order.word("state"), [payment.word("state") for payment in payments]
+    # While one attempt is on its way the refund may still be made.
+    if state in UNDECIDED and states and all(one in LOST for one in states):
+        return f"{state}/{states[-1]}"
+    return state
+
+
+def _failure(payments: Sequence[Fields]) -> ErrorInfo | None:
+    told = [ErrorInfo(code=one.text("decline_reason"), message=one.text("bank_message")) for one in reversed(payments)]
+    return next((error for error in told if error != ErrorInfo()), None)
+
+
+def _is_final(order: object) -> bool:
+    return isinstance(order, Mapping) and order.get("state") in FINAL
+
+
+def _hint(order: object, window: Window) -> RefundQuery | None:
+    fields = Fields(order)
+    created = fields.iso_time("created_at")
+    if fields.required("type") != REFUND or (created and not window.covers(created)):
+        return None
+    return RefundQuery(connector_refund_id=fields.required("id"))
+
+
+def _place(window: Window, cursor: str | None) -> tuple[str, int]:
+    """Until when the next page reaches, and how many orders it may have."""
+    until, _, again = (cursor or "").partition("/")
+    return until or to_iso(_whole_second(window.until)), min(window.page_size + int(again or 0), MOST_ORDERS)
+
+
+def _cursor(orders: Sequence[Any]) -> str:
+    """The next page ends with the second of the last order, so it has some orders again: as many more are asked for."""
+    read = [Fields(order).iso_time("created_at") for order in orders if isinstance(order, Mapping)]
+    times = [moment for moment in read if moment]
+    if not times or times != sorted(times, reverse=True):
+        raise MappingError("the orders do not come newest first, so the next page is not known", field="orders")
+    until = _whole_second(times[-1])
+    return f"{to_iso(until)}/{sum(moment <= until for moment in times)}"
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """This second or the next one."""
+    return moment.replace(microsecond=0) + SECOND if moment.microsecond and moment.year < 9999 else moment

@@ -1,0 +1,207 @@
+"""TrueLayer: facts from docs.truelayer.com on refunds, merchant accounts and webhooks, and from truelayer-signing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from refundry.auth import client_credentials_request, read_oauth_token, token_auth
+from refundry.certificates import check_es512_signature, p521_key
+from refundry.connector import Connector, Listing, setting
+from refundry.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectorError,
+    ProcessorUnavailable,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Request, Response, Token, WireRequest, parse_form, url_path
+from refundry.model import (
+    FAILED,
+    PENDING,
+    SUCCEEDED,
+    UNKNOWN,
+    ErrorInfo,
+    Refund,
+    RefundEvent,
+    RefundPage,
+    RefundQuery,
+    Window,
+)
+from refundry.reading import Fields, hint_page, page
+from refundry.times import to_iso
+from refundry_truelayer.webhooks import check_sent, read_signature
+
+KEY_SET = "/.well-known/jwks"
+
+# An event says by its name how the refund stands.
+REFUND_EVENTS = {"refund_executed": "executed", "refund_failed": "failed"}
+REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
+    400: (ConnectorError, "it refused the request: check the identifiers"),
+    401: (AuthenticationError, "it refused the access token: check client_id, client_secret and the environment"),
+    403: (AuthenticationError, "this client may not read this payment or account"),
+    404: (RefundNotFound, "it knows no such payment or refund in this environment"),
+    409: (ProcessorUnavailable, "something else is being done with it: try again later"),
+    429: (RateLimited, "it asks for fewer requests"),
+}
+
+
+class TrueLayer(Connector):
+    """TrueLayer, by its Payments API v3: payments from account to account, into a merchant account."""
+
+    name = "truelayer"
+    title = "TrueLayer"
+    documentation = {
+        "refunds": "https://docs.truelayer.com/docs/payout-and-refund-statuses",
+        "list": "https://docs.truelayer.com/docs/get-your-merchant-account-transactions-or-payment-sources",
+        "webhooks": "https://docs.truelayer.com/docs/refund-webhook-specifications",
+        "signatures": "https://github.com/TrueLayer/truelayer-signing",
+    }
+    base_urls = {
+        "api": {"SANDBOX": "https://api.truelayer-sandbox.com", "PRODUCTION": "https://api.truelayer.com"},
+        "auth": {"SANDBOX": "https://auth.truelayer-sandbox.com", "PRODUCTION": "https://auth.truelayer.com"},
+        "webhooks": {
+            "SANDBOX": "https://webhooks.truelayer-sandbox.com",
+            "PRODUCTION": "https://webhooks.truelayer.com",
+        },
+    }
+    statuses = {
+        "pending": PENDING,
+        "authorized": PENDING,  # given to the payment scheme
+        "executed": SUCCEEDED,  # has left the merchant account; becomes "failed" when the bank sends it back
+        "failed": FAILED,
+    }
+    identifiers = (frozenset({"connector_refund_id", "connector_transaction_id"}),)
+    listing = Listing(basis="settled", by_payment=True, max_days=31, complete=False)
+    request_id_header = "Tl-Trace-Id"
+    # Webhooks are repeated for up to 3 days, and whether each attempt has a time of its own is not documented.
+    event_tolerance = timedelta(days=4)
+
+    client_id: str = setting(needed_for={"get", "list"}, help="Client ID (Console, App settings)")
+    client_secret: str = setting(secret=True, needed_for={"get", "list"}, help="Client secret of the application")
+    merchant_account_id: str | None = setting(
+        default=None, needed_for={"list"}, help="Merchant account ID, whose refunds are listed by time"
+    )
+    webhook_url: str = setting(needed_for={"webhook"}, help="The webhook URI exactly as registered (Console, Webhooks)")
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        payment, refund_id = query.connector_transaction_id or "", query.connector_refund_id or ""
+        return Request("GET", url_path("v3", "payments", payment, "refunds", refund_id), auth=token_auth)
+
+    @hookimpl
+    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+        return self._refund(response.json(), query.connector_transaction_id)
+
+    @hookimpl
+    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
+        if window.connector_transaction_id:
+            return Request(
+                "GET", url_path("v3", "payments", window.connector_transaction_id, "refunds"), auth=token_auth
+            )
+        if not self.merchant_account_id:
+            raise ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
+        path = url_path("v3", "merchant-accounts", self.merchant_account_id, "transactions")
+        params = {"from": to_iso(window.since), "to": to_iso(window.until), "cursor": cursor}
+        return Request("GET", path, params=params, auth=token_auth)
+
+    @hookimpl
+    def map_refunds(self, window: Window, response: Response) -> RefundPage:
+        fields, payment = Fields(response.json()), window.connector_transaction_id
+        items = fields.required_items("items")
+        if payment:
+            return page(items, lambda item: self._refund(item, payment))
+        # A transaction says how the merchant account stands, not whether the bank sent the refund back.
+        return hint_page(items, _named_refund, cursor=fields.at("pagination").text("next_cursor"))
+
+    @hookimpl
+    def fetch_token(self) -> Request | None:
+        if not (self.client_id and self.client_secret):
+            return None  # a client that only receives webhooks
+        return client_credentials_request("/connect/token", self._add_credentials, base="auth", scope="payments")
+
+    @hookimpl
+    def map_token(self, response: Response) -> Token:
+        return read_oauth_token(response)
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code not in REFUSALS:
+            return None
+        fields = Fields(response.json())
+        code = (fields.text("type") or "").rpartition("#")[2] or fields.text("title")
+        if code is None:
+            return None
+        kind, advice = REFUSALS[response.status_code]
+        return kind(f"TrueLayer says: {advice}", code=code, request_id=fields.text("trace_id"))
+
+    @hookimpl
+    def verify_event(self, event: Event, response: Response | None) -> bool | Request:
+        signature = read_signature(event)
+        # Anyone may have a sandbox of TrueLayer's, whose keys must not do for production.
+        if signature.header.get("jku") != f"{self.base_urls['webhooks'][self.environment]}{KEY_SET}":
+            raise SignatureError("the event names keys that are not TrueLayer's in this environment: it may be forged")
+        check_sent(event, signature, self.event_tolerance)
+        if response is None:
+            return Request("GET", KEY_SET, base="webhooks")
+        path = urlsplit(self.webhook_url).path or "/"
+        # TrueLayer's own libraries accept a slash more or less at the end.
+        paths = (path, path.removesuffix("/") if path.endswith("/") else f"{path}/")
+        key = p521_key(response.body, str(signature.header.get("kid")))
+        check_es512_signature(key, signature.value, [signature.signed(event, one) for one in paths])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        kind = fields.word("type") or ""
+        if kind not in REFUND_EVENTS:
+            return []
+        refund = Refund(
+            connector_refund_id=fields.required("refund_id"),
+            connector_transaction_id=fields.required("payment_id"),
+            **self._outcome(fields, REFUND_EVENTS[kind]),
+            problems=fields.problems,
+        )
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"))]
+
+    def _add_credentials(self, request: WireRequest, moment: Moment) -> WireRequest:
+        fields = parse_form(request.body or b"")
+        return request.with_form({**fields, "client_id": self.client_id, "client_secret": self.client_secret})
+
+    def _refund(self, body: object, payment: str | None) -> Refund:
+        fields = Fields(body)
+        return Refund(
+            connector_refund_id=fields.required("id"),
+            connector_transaction_id=payment,
+            refund_amount=fields.minor_money("amount_in_minor", currency=fields.text("currency")),
+            created_at=fields.iso_time("created_at"),
+            **self._outcome(fields, fields.word("status")),
+            problems=fields.problems,
+        )
+
+    def _outcome(self, fields: Fields, word: str | None) -> dict[str, Any]:
+        status = self.statuses.get(word or "", UNKNOWN)
+        failure = fields.text("failure_reason")
+        return {
+            "status": status,
+            "connector_status": word,
+            "error": ErrorInfo(code=failure) if failure and status is FAILED else None,
+            "processed_at": fields.iso_time("executed_at"),
+            "updated_at": fields.iso_time("failed_at"),
+        }
+
+
+def _named_refund(item: object) -> RefundQuery | None:
+    fields = Fields(item)
+    if fields.required("type") != "refund":
+        return None
+    return RefundQuery(
+        connector_refund_id=fields.required("refund_id"), connector_transaction_id=fields.required("payment_id")
+    )

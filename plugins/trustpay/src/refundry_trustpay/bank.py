@@ -1,0 +1,160 @@
+"""TrustPay for bank transfers: facts from juspay/hyperswitch-prism; of doc.trustpay.eu/aapi only the token's part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from refundry.auth import basic_auth, client_credentials_request, read_oauth_token, token_auth
+from refundry.connector import Connector, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    NotARefund,
+    RateLimited,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Request, Response, Token, url_path
+from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundEvent, RefundQuery
+from refundry.reading import Fields
+from refundry.signing import check_signature, hmac_hex
+from refundry_trustpay.common import DOCUMENTATION, asked_id
+
+REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
+    "1132003": (AuthenticationError, "check project_id and secret_key"),
+    "1132005": (RefundNotFound, "no such transaction in this project"),
+    "1132014": (RateLimited, "fewer requests are wanted"),
+    "1133000": (AuthenticationError, "check project_id and secret_key"),
+    "1133002": (RefundNotFound, "no such payment request in this project"),
+}
+MOST_DIGITS = 30
+
+
+class TrustPayBank(Connector):
+    """TrustPay, by its API for bank transfers and instant bank payments."""
+
+    name = "trustpay-bank"
+    title = "TrustPay (bank transfers)"
+    documentation = DOCUMENTATION
+    # One host; the project says whether it is a test.
+    base_urls = {"api": {"SANDBOX": "https://aapi.trustpay.eu", "PRODUCTION": "https://aapi.trustpay.eu"}}
+    statuses = {
+        "Pending": PENDING,
+        "Authorizing": PENDING,
+        "Authorized": PENDING,
+        "Paid": SUCCEEDED,
+        "Refunded": SUCCEEDED,  # of money that went out (DBIT); of a payment it would be the payment's
+        "Rejected": FAILED,
+    }
+    unmapped = {"Chargebacked": "a dispute about a payment"}
+
+    project_id: str = setting(needed_for={"get"}, help="Project ID (PID)")
+    secret_key: str = setting(secret=True, needed_for={"get"}, help="Secret key of the project")
+    webhook_secret: Secrets = signing_secrets(help="Key that notifications are signed with")
+
+    @hookimpl
+    def fetch_token(self) -> Request:
+        return client_credentials_request("/api/oauth2/token", basic_auth(self.project_id, self.secret_key))
+
+    @hookimpl
+    def map_token(self, response: Response) -> Token:
+        return read_oauth_token(response)
+
+    @hookimpl
+    def fetch_refund(self, query: RefundQuery) -> Request:
+        return Request("GET", url_path("api", "Payments", "Payment", asked_id(query)), auth=token_auth)
+
+    @hookimpl
+    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+        fields = Fields(response.json()).at("PaymentInformation")
+        direction, word = fields.word("CreditDebitIndicator"), fields.word("Status")
+        if direction == "CRDT":
+            raise NotARefund("this is a payment: give the id that TrustPay gave to the refund")
+        is_known = word != "Refunded" or direction == "DBIT"
+        status = self.statuses.get(word or "", UNKNOWN) if is_known else UNKNOWN
+        reason = fields.at("StatusReasonInformation", "Reason")
+        failure = ErrorInfo(code=reason.text("Code"), message=reason.text("RejectReason"))
+        return Refund(
+            connector_refund_id=fields.required("References", "PaymentRequestId"),
+            connector_transaction_id=query.connector_transaction_id,
+            merchant_refund_id=fields.text("References", "MerchantReference"),
+            status=status,
+            connector_status=word,
+            error=failure if status is FAILED and failure != ErrorInfo() else None,
+            refund_amount=fields.decimal_money("Amount", "Amount", currency=fields.text("Amount", "Currency")),
+            problems=fields.problems,
+        )
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        fields = Fields(response.json())
+        code = fields.text("ResultInfo", "ResultCode")
+        # What was found may come with a result too.
+        if code is None or fields.get("PaymentInformation") is not None or fields.get("access_token") is not None:
+            return None
+        fallback = (ConnectorError, "check the identifier") if response.status_code in (200, 400) else None
+        refusal = REFUSALS.get(code, fallback)
+        if refusal is None:
+            return None
+        kind, advice = refusal
+        request_id = fields.text("ResultInfo", "CorrelationId")
+        return kind(f"TrustPay refused the request: {advice}", code=code, request_id=request_id)
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        try:
+            body = event.json()
+            given = Fields(body).text("Signature") or ""
+        except MappingError:
+            raise SignatureError("the event carries no signature that can be read") from None
+        # A signature that holds half a character fits nothing, and yet must not stop the sorting.
+        values = sorted(_written(value).encode(errors="surrogatepass") for value in _leaves(body) if value != given)
+        signed = b"/".join(values)
+        expected = [hmac_hex(secret.encode(), signed) for secret in self.webhook_secret.every()]
+        check_signature(expected, [given.lower()])
+        return True
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        # The signature covers the values and not their names, so what the event says is asked for.
+        fields = Fields(event.json()).at("PaymentInformation")
+        if fields.required("CreditDebitIndicator") != "DBIT" or fields.get("Status") == "Chargebacked":
+            return []
+        references = fields.at("References")
+        refund_id = references.text("PaymentRequestId") or references.required("PaymentId")
+        query = RefundQuery(connector_refund_id=refund_id, merchant_refund_id=references.text("MerchantReference"))
+        return [RefundEvent(query=query, event_id=f"{refund_id}-{fields.text('Status')}")]
+
+
+def _leaves(body: object) -> Iterator[object]:
+    """Every value at any depth, without the names."""
+    rest = [body]
+    while rest:
+        value = rest.pop()
+        match value:
+            case dict():
+                rest.extend(value.values())
+            case list():
+                rest.extend(value)
+            case _:
+                yield value
+
+
+def _written(value: object) -> str:
+    """A value as it is signed: numbers with two decimals."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | Decimal():
+            number = Decimal(value)
+            if abs(number.adjusted()) > MOST_DIGITS:
+                raise SignatureError("the event holds a number that no amount can be")
+            return f"{number:.2f}"
+        case _:
+            return str(value)

@@ -1,0 +1,133 @@
+"""What Worldline Direct and Worldline Connect share: settings, signatures, errors and the frame of webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from email.utils import format_datetime
+
+from refundry.connector import Connector, Secrets, setting, signing_secrets
+from refundry.errors import (
+    AmbiguousRefund,
+    AuthenticationError,
+    ConnectorError,
+    ProcessorUnavailable,
+    RefundNotFound,
+    RefundryError,
+)
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Params, Request, Response, WireRequest
+from refundry.model import ErrorInfo, RefundQuery
+from refundry.reading import Fields
+from refundry.signing import check_signature, hmac_base64, required_header
+
+CHALLENGE = "X-GCS-Webhooks-Endpoint-Verification"
+
+REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
+    400: (ConnectorError, "check the identifiers and merchant_id"),
+    401: (AuthenticationError, "check api_key_id, api_secret, merchant_id and the environment"),
+    403: (AuthenticationError, "check api_key_id, api_secret, this machine's clock and the environment"),
+    404: (RefundNotFound, "no such identifier for this merchant_id"),
+    410: (RefundNotFound, "it is no longer kept"),
+    500: (ProcessorUnavailable, "try again later"),
+    502: (ProcessorUnavailable, "a third party did not answer, try again later"),
+    503: (ProcessorUnavailable, "try again later"),
+}
+
+
+class WorldlinePlatform(Connector):
+    """The settings and hooks that are the same on both platforms."""
+
+    api_key_id: str = setting(needed_for={"get", "list"}, help="API Key (ID)")
+    api_secret: str = setting(secret=True, needed_for={"get", "list"}, help="API Secret (Secret API Key)")
+    merchant_id: str = setting(needed_for={"get", "list"}, help="PSPID on Direct, Merchant ID on Connect")
+    webhook_secret: Secrets = signing_secrets(help="Secret webhook key, by its key id where there are several")
+
+    @hookimpl
+    def map_error(self, response: Response) -> RefundryError | None:
+        if response.status_code not in REFUSALS:
+            return None
+        kind, advice = REFUSALS[response.status_code]
+        if response.is_html:
+            # An unknown identifier may be answered with a page.
+            return RefundNotFound(f"Worldline: {advice}") if response.status_code == 404 else None
+        fields = Fields(response.json())
+        code = error_info(fields).code
+        return kind(f"Worldline refused the request: {advice}", code=code, request_id=fields.text("errorId"))
+
+    @hookimpl
+    def verify_event(self, event: Event) -> bool:
+        if is_challenge(event):
+            return True
+        secrets = self.webhook_secret.candidates(required_header(event, "X-GCS-KeyId"))
+        expected = [hmac_base64(secret.encode(), event.body) for secret in secrets]
+        check_signature(expected, [required_header(event, "X-GCS-Signature")])
+        return True
+
+    @hookimpl
+    def acknowledge_event(self, event: Event, accepted: bool) -> Response | None:
+        if not (accepted and is_challenge(event)):
+            return None
+        return Response(200, {"Content-Type": "text/plain"}, (event.header(CHALLENGE) or "").encode())
+
+    def ask(self, path: str, params: Params = ()) -> Request:
+        """A signed request."""
+        return Request("GET", path, params=params, auth=self._signed)
+
+    def is_foreign(self, event: Fields) -> bool:
+        """Whether an event is about another merchant id than that of the settings."""
+        merchant_id = event.text("merchantId")
+        return bool(self.merchant_id and merchant_id) and merchant_id != self.merchant_id
+
+    def _signed(self, request: WireRequest, moment: Moment) -> WireRequest:
+        date = format_datetime(moment.now, usegmt=True)
+        authorization = authorize(self, request.method, date, request.target)
+        return request.with_headers({"Date": date, "Authorization": authorization})
+
+
+def authorize(connector: WorldlinePlatform, method: str, date: str, target: str) -> str:
+    """The header Authorization of a request without a body; ``target`` is its path and query as they are sent."""
+    signed = f"{method}\n\n{date}\n{target}\n"
+    return f"GCS v1HMAC:{connector.api_key_id}:{hmac_base64(connector.api_secret.encode(), signed.encode())}"
+
+
+def is_challenge(event: Event) -> bool:
+    """Whether this asks no more than that the endpoint echoes a header."""
+    return event.method == "GET" and event.header(CHALLENGE) is not None
+
+
+def event_items(event: Event) -> list[object]:
+    """The events in a delivery, which is one or a list of them."""
+    if is_challenge(event):
+        return []
+    body = event.json()
+    return body if isinstance(body, list) else [body]
+
+
+def error_info(fields: Fields) -> ErrorInfo:
+    """The first of the errors in an object."""
+    errors = fields.get("errors")
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], Mapping):
+        return ErrorInfo()
+    error = Fields(errors[0])
+    return ErrorInfo(code=error.text("errorCode") or error.text("code"), message=error.text("message"))
+
+
+def failure(refund: Fields) -> ErrorInfo | None:
+    """Why a refund was refused, where it says so."""
+    status = refund.get("statusOutput")
+    error = error_info(Fields(status)) if isinstance(status, Mapping) else ErrorInfo()
+    return error if error != ErrorInfo() else None
+
+
+def asked_item(query: RefundQuery, items: Sequence[object], reference: Callable[[Fields], str | None]) -> object:
+    """The listed refund with the id of the query, else with its reference. Raises `RefundNotFound` or a kind of it."""
+    refunds = [Fields(item) for item in items]
+    if query.connector_refund_id:
+        found = [refund for refund in refunds if refund.required("id") == query.connector_refund_id]
+    else:
+        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
+    if len(found) > 1:
+        raise AmbiguousRefund("several refunds fit: ask with connector_refund_id")
+    if not found:
+        raise RefundNotFound("there is no such refund")
+    return found[0].value
