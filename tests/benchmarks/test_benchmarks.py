@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
     [
         ("get.py", ["--rounds", "1", "--calls", "3"], "ratio"),
         ("mapping.py", ["--calls", "3"], "stripe"),
+        ("aio.py", ["--rounds", "1", "--calls", "3"], "ratio"),
+        ("ledger_schedule.py", ["--refunds", "20"], "adaptive"),
         ("plugins.py", ["--rounds", "1"], "and find 60 more"),
     ],
 )

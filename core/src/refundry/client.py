@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from refundry.account import Account, BaseUrls, open_account
+from refundry.account import Account, BaseUrls
 from refundry.connector import Connector
-from refundry.errors import ConfigurationError, NetworkError, RefundryError
+from refundry.errors import NetworkError, RefundryError
 from refundry.events import receive
-from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
-from refundry.http import Event, HeaderSource
+from refundry.exchange import NeedToken, Pause, Send, Step, Steps
+from refundry.http import HeaderSource
 from refundry.listing import Pages, RefundIterator, check_window
 from refundry.model import Delivery, Refund, RefundQuery
-from refundry.plugins import Observers, load_connector
-from refundry.policy import Clock, Policy, RateLimiter, SystemClock
+from refundry.opening import open_exchange, read_event, read_query
+from refundry.policy import Clock
 from refundry.transport import RequestsTransport
 from refundry.waiting import WaitOutcome, wait_for
 
@@ -61,15 +61,18 @@ class RefundClient:
         account_name: str | None = None,
         **credentials: Any,
     ) -> None:
-        _check_positive("timeout", timeout)
-        if rate_limit is not None:
-            _check_positive("rate_limit", rate_limit)
-        loaded = load_connector(connector) if isinstance(connector, str) else connector
-        account = open_account(loaded, credentials, name=account_name, environment=environment, base_url=base_url)
-        clock = clock or SystemClock()
-        policy = Policy(clock=clock, limiter=RateLimiter(rate_limit or _declared_rate(account)))
-        self._exchange = Exchange(account, policy, Observers(plugins), timeout)
-        self._transport = RequestsTransport(clock, session)
+        self._exchange = open_exchange(
+            connector,
+            credentials,
+            environment=environment,
+            base_url=base_url,
+            timeout=timeout,
+            plugins=plugins,
+            clock=clock,
+            rate_limit=rate_limit,
+            account_name=account_name,
+        )
+        self._transport = RequestsTransport(self._exchange.policy.clock, session)
         self._token_lock = threading.Lock()
 
     @classmethod
@@ -94,7 +97,7 @@ class RefundClient:
         identifier is missing or malformed, `UnsupportedOperation` where the processor has no get, `RefundNotFound`,
         and any other `RefundryError`.
         """
-        return self._drive(self._exchange.get(_query(query, fields)))
+        return self._drive(self._exchange.get(read_query(query, fields)))
 
     def wait(
         self,
@@ -110,7 +113,7 @@ class RefundClient:
         The outcome says why it stopped. ``on_poll`` gets each answer. Raises what `get` raises, apart from errors that
         pass by themselves and a "not found" within the connector's ``visible_after``.
         """
-        return self._drive(wait_for(self._exchange, _query(query, fields), timedelta(seconds=timeout), on_poll))
+        return self._drive(wait_for(self._exchange, read_query(query, fields), timedelta(seconds=timeout), on_poll))
 
     def list(
         self,
@@ -157,13 +160,7 @@ class RefundClient:
         Raises `SignatureError`, whose ``reply`` refuses the event as this processor expects; `MappingError` for an
         authentic event that cannot be read; `UnsupportedOperation` and `ConfigurationError`.
         """
-        event = Event(
-            method=method.upper(),
-            url=_event_url(self.account.connector.webhook_url, url),
-            headers=headers,
-            body=body,
-            received_at=(received_at or self._exchange.policy.clock.now()).astimezone(UTC),
-        )
+        event = read_event(self._exchange, body=body, headers=headers, method=method, url=url, received_at=received_at)
         return self._drive(receive(self._exchange, event))
 
     def close(self) -> None:
@@ -214,29 +211,3 @@ class RefundClient:
             return known or exchange.tokens.keep(self._drive(exchange.token(step.deadline)), clock.monotonic())
         finally:
             self._token_lock.release()
-
-
-def _query(query: RefundQuery | Mapping[str, Any] | None, fields: Mapping[str, Any]) -> RefundQuery:
-    if isinstance(query, RefundQuery) and not fields:
-        return query
-    given = dict(query.items()) if isinstance(query, Mapping) else {}
-    if isinstance(query, RefundQuery):
-        given = {name: getattr(query, name) for name in query.given() if "." not in name} | {"metadata": query.metadata}
-    return RefundQuery.of({**given, **fields})
-
-
-def _check_positive(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ConfigurationError(f"{name} must be a number of more than 0")
-
-
-def _declared_rate(account: Account) -> float | None:
-    connector = account.connector
-    return connector.rate_limit.get(connector.environment)
-
-
-def _event_url(registered: str | None, called: str | None) -> str | None:
-    if registered is None or called is None:
-        return registered or called
-    query = called.partition("?")[2]
-    return f"{registered}{'&' if '?' in registered else '?'}{query}" if query else registered

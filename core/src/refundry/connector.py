@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 import attrs
@@ -207,6 +208,11 @@ class Connector(_Declared):
 
 def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:
     """The settings of a connector, its own first and those that every connector has last."""
+    return _settings_of(connector)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=256)
+def _settings_of(connector: Any) -> tuple[Setting, ...]:
     described = [
         attrs.evolve(field.metadata[_METADATA], name=field.name)
         for field in _fields(connector)

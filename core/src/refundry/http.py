@@ -66,7 +66,7 @@ class WireRequest:
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
         """The same request with these headers besides its own."""
-        return attrs.evolve(self, headers={**self.headers, **headers})
+        return type(self)(self.method, self.url, {**self.headers, **headers}, self.body)
 
     def with_params(self, params: Params) -> Self:
         """The same request with these query parameters after its own."""

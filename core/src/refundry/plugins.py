@@ -103,6 +103,9 @@ class Observers:
     def __init__(self, plugins: Iterable[object] = ()) -> None:
         self._hooks = [_single_manager(plugin, ObserverSpecs) for plugin in plugins]
 
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
     def refund_observed(self, observation: Observation) -> None:
         self._tell("refund_observed", observation=observation)
 

@@ -18,11 +18,11 @@ from refundry.errors import ConfigurationError, ConnectorError, ConnectTimeout, 
 from refundry.http import Response, WireRequest
 from refundry.policy import Clock
 
-_CONNECT_TIMEOUT = 5.0
-_READ_TIMEOUT = 20.0
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 20.0
 _CHUNK = 1 << 16
 _POOL = 32
-_HEADERS = {"User-Agent": f"refundry/{__version__}", "Accept-Encoding": "gzip, deflate"}
+HEADERS = {"User-Agent": f"refundry/{__version__}", "Accept-Encoding": "gzip, deflate"}
 
 
 class RequestsTransport:
@@ -79,12 +79,12 @@ class RequestsTransport:
         prepared = requests.PreparedRequest()
         prepared.method = request.method
         prepared.url = request.url
-        prepared.headers = CaseInsensitiveDict({**_HEADERS, **request.headers})
+        prepared.headers = CaseInsensitiveDict({**HEADERS, **request.headers})
         prepared.body = request.body
         if request.body is not None:
             prepared.headers["Content-Length"] = str(len(request.body))
         adapter = self._session.get_adapter(request.url)
-        timeout = (min(_CONNECT_TIMEOUT, remaining), min(_READ_TIMEOUT, remaining))
+        timeout = (min(CONNECT_TIMEOUT, remaining), min(READ_TIMEOUT, remaining))
         return adapter.send(prepared, stream=True, timeout=timeout, **self._settings(request.url, host))
 
     def _settings(self, url: str, host: str) -> Mapping[str, Any]:

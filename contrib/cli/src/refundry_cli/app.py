@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundry_cli.exits import help_text
+from refundry_cli.track import events, track
 
 if TYPE_CHECKING:
     from refundry.model import RefundQuery
@@ -20,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(track, name="track")
+app.add_typer(events, name="events")
 
 
 def _complete_name(incomplete: str) -> list[str]:

@@ -1,0 +1,288 @@
+"""`Ledger`: every refund, everything that was said about it, and what is still to be asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from uuid import uuid4
+
+import requests
+from sqlalchemy import func, or_, select, update
+
+from refundry.client import RefundClient
+from refundry.errors import AmbiguousRefund, ConfigurationError, RefundNotFound
+from refundry.http import Event, HeaderSource
+from refundry.model import Money, RefundQuery
+from refundry.plugins import Observers
+from refundry.policy import Clock, SystemClock
+from refundry.state import Observation, fold, in_order
+from refundry_ledger import claims, outbox, receiving, recording
+from refundry_ledger.accounts import lock_account
+from refundry_ledger.database import Database
+from refundry_ledger.folding import observations_of, row_of
+from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, observation_of, record_of
+from refundry_ledger.schema import accounts, counters, observations, refunds
+from refundry_ledger.tracking import Tracker
+
+LEASE = timedelta(minutes=5)
+
+
+class Ledger:
+    """The refunds of a merchant. Safe to share between threads and processes; a context manager closes it.
+
+    Args:
+        url: a file for SQLite, or ``postgresql://...``.
+        clock: another clock than the machine's.
+
+    Use `Ledger.open`, which also creates or upgrades the tables. Raises `ConfigurationError` for any other address.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self.database = Database(url)
+        self.clock = clock or SystemClock()
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock | None = None) -> Self:
+        """The ledger at this address, its tables created or upgraded where they need it."""
+        ledger = cls(url, clock=clock)
+        ledger.database.upgrade()
+        return ledger
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # What is said
+
+    def track(
+        self,
+        account: str,
+        query: RefundQuery | None = None,
+        /,
+        *,
+        expected_amount: Money | None = None,
+        **fields: Any,
+    ) -> RefundRecord:
+        """Put a refund into the merchant's books and ask for it from now on. Tracking it again changes nothing.
+
+        Takes a `RefundQuery` or its fields. ``expected_amount`` is what it should be: anything else is flagged.
+        Raises `InvalidQuery` for an identifier that is none.
+        """
+        wanted = query if query is not None else RefundQuery.of(fields)
+        with self.database.writing() as connection:
+            locked = lock_account(connection, account, self.clock.now())
+            refund_id = recording.track(locked, wanted, expected=expected_amount)
+            return record_of(row_of(connection, refund_id), account)
+
+    def observe(self, observation: Observation, *, query: RefundQuery | None = None) -> RefundRecord | None:
+        """Keep one observation, whatever it came from; the same evidence is kept once.
+
+        ``query`` is what the refund can be asked with again. None means that the observation names no refund and fits
+        none, or several: it is kept in `parked` until one fits.
+        """
+        with self.database.writing() as connection:
+            locked = lock_account(connection, observation.account, self.clock.now())
+            refund_id = recording.record(locked, observation, query=query)
+            return None if refund_id is None else record_of(row_of(connection, refund_id), observation.account)
+
+    def receive(
+        self,
+        client: RefundClient,
+        *,
+        body: bytes,
+        headers: HeaderSource,
+        method: str = "POST",
+        url: str | None = None,
+        received_at: datetime | None = None,
+    ) -> Receipt:
+        """Verify a webhook and store it with what it says; when this returns, answer with the receipt's ``reply``.
+
+        Arguments are those of `RefundClient.handle_event`. An authentic webhook that cannot be read is stored for
+        `replay`. A duplicate stores nothing twice. Raises `SignatureError` after counting it, with nothing stored.
+        """
+        moment = (received_at or self.clock.now()).astimezone(UTC)
+        event = Event(method=method.upper(), url=url, headers=headers, body=body, received_at=moment)
+        return receiving.receive(self.database, client, event, self.clock.now())
+
+    def replay(self, client: RefundClient) -> Pass:
+        """Map again the webhooks of this account that could not be mapped, after an upgrade of its connector."""
+        return receiving.replay(self.database, client, self.clock.now())
+
+    # What is known
+
+    def history(self, account: str, refund: str | int) -> History:
+        """One refund by the processor's id, or by the ledger's number, with everything that was said about it.
+
+        Any identifier will do that one refund alone has. Raises `RefundNotFound` when the ledger knows none, and
+        `AmbiguousRefund` when several have it.
+        """
+        known = self._only(account, refund)
+        with self.database.reading() as connection:
+            said = observations_of(connection, known.id, account).values()
+            state = fold(said, expected=known.expected)
+            return History(refund=known, observations=tuple(in_order(said)), state=state)
+
+    def find(self, identifier: str | int) -> list[RefundRecord]:
+        """The refunds with this identifier: the processor's, the merchant's, the payment's, or the ledger's number."""
+        return self._select(_named(identifier), refunds.c.merged_into.is_(None))
+
+    def needing_attention(self) -> list[RefundRecord]:
+        """The refunds that a person should look at."""
+        return self._select(refunds.c.needs_attention)
+
+    def acknowledge(self, refund_id: int) -> RefundRecord:
+        """A person has looked at it: it needs attention again only for something new. Raises `RefundNotFound`."""
+        with self.database.writing() as connection:
+            seen = {"acknowledged": refunds.c.flags, "notice": None, "needs_attention": False}
+            connection.execute(update(refunds).where(refunds.c.id == refund_id).values(**seen))
+        return self._by_number(refund_id)
+
+    def parked(self, account: str) -> list[Observation]:
+        """What was said about no refund that is known, or about one of several."""
+        query = select(observations).join(accounts, accounts.c.id == observations.c.account_id)
+        parked = (accounts.c.name == account, observations.c.refund_id.is_(None))
+        with self.database.reading() as connection:
+            rows = connection.execute(query.where(*parked).order_by(observations.c.id)).mappings().all()
+        return [observation_of(row, account) for row in rows]
+
+    def refused_signatures(self, account: str) -> int:
+        """How many webhooks of this account were refused for their signature."""
+        query = select(counters.c.value).join(accounts).where(accounts.c.name == account)
+        with self.database.reading() as connection:
+            value = connection.execute(query.where(counters.c.name == receiving.REFUSED)).scalar_one_or_none()
+        return value or 0
+
+    # What is still to be asked
+
+    def next_due(self) -> datetime | None:
+        """When the next refund is due; None when nothing is."""
+        with self.database.reading() as connection:
+            return connection.execute(select(func.min(refunds.c.next_due))).scalar_one()  # type: ignore[no-any-return]
+
+    def due(self, limit: int = 100) -> list[RefundRecord]:
+        """The refunds that are due, longest due first. Claims nothing."""
+        return self._select(refunds.c.next_due <= self.clock.now(), order=refunds.c.next_due, limit=limit)
+
+    def ask_again(self, refund_id: int) -> RefundRecord:
+        """Make a refund due now, whatever its schedule. Raises `RefundNotFound`."""
+        with self.database.writing() as connection:
+            connection.execute(update(refunds).where(refunds.c.id == refund_id).values(next_due=self.clock.now()))
+        return self._by_number(refund_id)
+
+    def claim_due(
+        self,
+        limit: int,
+        *,
+        lease: timedelta = LEASE,
+        account: str | None = None,
+        now: datetime | None = None,
+    ) -> list[Claim]:
+        """Claim refunds that are due, so that no other process asks for them until the lease ends."""
+        owner, moment = str(uuid4()), now or self.clock.now()
+        with self.database.leasing() as connection:
+            return claims.claim_due(connection, limit, owner, now=moment, lease=lease, account=account)
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back; the refund stays due."""
+        with self.database.leasing() as connection:
+            claims.release(connection, claim)
+
+    def run_once(
+        self,
+        clients: Mapping[str, RefundClient] | Iterable[RefundClient],
+        *,
+        limit: int = 1000,
+        concurrency: int = 4,
+        lease: timedelta = LEASE,
+        stop: threading.Event | None = None,
+    ) -> Pass:
+        """Ask for everything that is due now, write what is answered, and say when to ask again.
+
+        Args:
+            clients: one for each account, or a mapping by account name.
+            limit: the most refunds of one account in this pass.
+            concurrency: the most requests of one account at once; its rate limit is the client's.
+            lease: after this a refund, or an account, whose process was killed is free again.
+            stop: set it to end the pass after the requests under way.
+
+        An account that cannot be asked at all is in the pass's ``errors`` and harms no other. Raises
+        `ConfigurationError` for a client under another name than its account's.
+        """
+        tracker = Tracker(
+            database=self.database,
+            clock=self.clock,
+            clients=_by_name(clients),
+            limit=limit,
+            concurrency=concurrency,
+            lease=lease,
+            stop=stop or threading.Event(),
+        )
+        return tracker.run()
+
+    # What goes out
+
+    def tell_observers(self, plugins: Iterable[object]) -> Pass:
+        """Call ``refund_status_changed`` of these observers for every change not yet told, in order per refund."""
+        return outbox.tell_observers(self.database, self.clock, Observers(plugins))
+
+    def deliver_outbox(
+        self, url: str, secret: str, *, session: requests.Session | None = None, limit: int = 1000
+    ) -> Pass:
+        """Send every change that is due as a signed webhook (Standard Webhooks), in order per refund.
+
+        One that fails is sent again, ever later, for three days. Raises `ConfigurationError` for an address that is not
+        secure and for a secret that is none.
+        """
+        return outbox.deliver(self.database, self.clock, outbox.endpoint(url, secret, session), limit=limit)
+
+    def _by_number(self, refund_id: int) -> RefundRecord:
+        found = self._select(refunds.c.id == refund_id)
+        if not found:
+            raise RefundNotFound("the ledger has no refund of this number")
+        return found[0]
+
+    def _only(self, account: str, identifier: str | int) -> RefundRecord:
+        found = [one for one in self.find(identifier) if one.account == account]
+        own = [one for one in found if identifier in (one.id, one.query.connector_refund_id)] or found
+        if not own:
+            raise RefundNotFound("the ledger does not know this refund: track it, or look for another of its ids")
+        if len(own) > 1:
+            raise AmbiguousRefund("several refunds have this identifier: use the processor's id of the refund")
+        return own[0]
+
+    def _select(self, *conditions: Any, order: Any = refunds.c.id, limit: int | None = None) -> list[RefundRecord]:
+        query = select(refunds, accounts.c.name.label("account")).join(accounts).where(*conditions)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(order).limit(limit)).mappings().all()
+        return [record_of(row, row["account"]) for row in rows]
+
+
+def _by_name(clients: Mapping[str, RefundClient] | Iterable[RefundClient]) -> dict[str, RefundClient]:
+    if not isinstance(clients, Mapping):
+        return {one.account.name: one for one in clients}
+    for name, client in clients.items():
+        if name != client.account.name:
+            raise ConfigurationError(
+                f"the client for {name!r} is of the account {client.account.name!r}: make it with account_name={name!r}"
+            )
+    return dict(clients)
+
+
+def _named(identifier: str | int) -> Any:
+    if isinstance(identifier, int):
+        return refunds.c.id == identifier
+    merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
+    return or_(
+        refunds.c.connector_refund_id == identifier,
+        refunds.c.merchant_refund_id == identifier,
+        refunds.c.connector_transaction_id == identifier,
+        refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
+    )

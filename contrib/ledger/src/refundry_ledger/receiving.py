@@ -1,0 +1,223 @@
+"""Webhooks in: verified by the client, stored with what they say in one transaction, and only then acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from refundry.account import Account
+from refundry.client import RefundClient
+from refundry.errors import MappingError, RefundryError, SignatureError
+from refundry.http import Event, Response
+from refundry.model import Delivery, RefundEvent
+from refundry.state import observe
+from refundry_ledger.accounts import Locked, count, insert_new, lock_account
+from refundry_ledger.database import Database
+from refundry_ledger.recording import hint, record
+from refundry_ledger.records import Pass, Receipt, Row, plain_text, storable
+from refundry_ledger.schema import accounts, event_items, events
+
+REFUSED = "refused signatures"
+_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_SHORTEST_SECRET = 4
+# By its form, for the client may have digested the registered address instead of the one that was called.
+_DIGEST = re.compile(r"[0-9a-f]{64}-[0-9]+")
+
+
+def receive(database: Database, client: RefundClient, event: Event, now: datetime) -> Receipt:
+    """Verify a webhook, map it, store it. See `refundry_ledger.Ledger.receive`."""
+    name = client.account.name
+    try:
+        delivery = client.handle_event(
+            body=event.body, headers=event.headers, method=event.method, url=event.url, received_at=event.received_at
+        )
+    except SignatureError:
+        with database.writing() as connection:
+            count(_lock(connection, client, now), REFUSED)
+        raise
+    except MappingError as error:
+        if error.reply is None:  # it failed before it was verified
+            raise
+        delivery = Delivery(events=(), reply=error.reply, problems=(error,))
+    with database.reading() as connection:
+        if not _is_new(connection, name, event, delivery):
+            return _receipt(delivery, duplicate=True)
+    try:
+        return _write(database, client, event, delivery, now)
+    except (DataError, IntegrityError, ValueError, TypeError) as error:
+        # The webhook itself must not be lost for something odd that it says.
+        problem = MappingError(f"{type(error).__name__} while it was stored: please report it")
+        return _write(database, client, event, attrs.evolve(delivery, events=(), problems=(problem,)), now)
+
+
+def _write(database: Database, client: RefundClient, event: Event, delivery: Delivery, now: datetime) -> Receipt:
+    with database.writing() as connection:
+        account = _lock(connection, client, now)
+        return _receipt(delivery, duplicate=_store(account, client.account, event, delivery))
+
+
+def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
+    """Map again what could not be mapped. See `refundry_ledger.Ledger.replay`."""
+    result = Pass()
+    with database.reading() as connection:
+        waiting = (accounts.c.name == client.account.name, events.c.outcome == "unmapped")
+        query = select(events.c.id).join(accounts).where(*waiting).order_by(events.c.id)
+        numbers = connection.execute(query).scalars().all()
+    for number in numbers:
+        with database.writing() as connection:
+            row = connection.execute(select(events).where(events.c.id == number)).mappings().one()
+            event = _event_of(row)
+            delivery = _map_again(client, event, verified=row["verified"])
+            _store(_lock(connection, client, now), client.account, event, delivery)
+        problem = next(iter(delivery.problems), None)
+        result += Pass(failed=1, errors={f"event {number}": problem.message}) if problem else Pass(done=1)
+    return result
+
+
+def _lock(connection: Connection, client: RefundClient, now: datetime) -> Locked:
+    return lock_account(connection, client.account.name, now, client.account.connector.name)
+
+
+def _receipt(delivery: Delivery, *, duplicate: bool) -> Receipt:
+    return Receipt(
+        reply=delivery.reply, events=tuple(delivery.events), problems=tuple(delivery.problems), duplicate=duplicate
+    )
+
+
+def _is_new(connection: Connection, name: str, event: Event, delivery: Delivery) -> bool:
+    """False for a webhook of which nothing is left to do, which then need not wait for a write."""
+    if any(one.is_hint for one in delivery.events):
+        return True
+    query = select(events.c.outcome).join(accounts)
+    same = (accounts.c.name == name, events.c.digest == event.digest)
+    known = connection.execute(query.where(*same)).scalar_one_or_none()
+    return known is None or (known == "unmapped" and not delivery.problems)
+
+
+def _store(account: Locked, owner: Account, event: Event, delivery: Delivery) -> bool:
+    """Store a webhook and what it says; whether all of it was there before."""
+    items = [(_item_key(one, number, event), one) for number, one in enumerate(delivery.events)]
+    known = _known_keys(account, [key for key, _ in items])
+    new = [(key, one) for key, one in items if key not in known]
+    stored = _stored_event(account, event)
+    if stored is not None or not items or new or delivery.problems:
+        event_id = _store_event(account, owner, event, delivery, stored)
+        for key, one in new:
+            row = {"account_id": account.id, "key": key, "event_id": event_id}
+            if insert_new(account.connection, event_items, row, "account_id", "key"):
+                _store_refund(account, one, event, event_id)
+    for key, one in items:
+        if one.is_hint and not one.foreign and (key not in known or _is_ours(one)):
+            hint(account, one.query)
+    return stored is not None if not items else not new
+
+
+def _store_refund(account: Locked, one: RefundEvent, event: Event, event_id: int) -> None:
+    if one.refund is None:
+        return
+    said = observe(account.name, one.refund, source="webhook", observed_at=event.received_at, foreign=one.foreign)
+    ids = {name: getattr(said, name) or getattr(one.query, name) for name in _IDENTIFIERS}
+    record(account, attrs.evolve(said, **ids), query=one.refund.query(), event_id=event_id)
+
+
+_IDENTIFIERS = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
+
+
+def _stored_event(account: Locked, event: Event) -> int | None:
+    same = (events.c.account_id == account.id, events.c.digest == event.digest)
+    return account.connection.execute(select(events.c.id).where(*same)).scalar_one_or_none()
+
+
+def _store_event(account: Locked, owner: Account, event: Event, delivery: Delivery, known: int | None) -> int:
+    outcome = _outcome(delivery)
+    if known is not None:
+        account.connection.execute(update(events).where(events.c.id == known).values(**outcome))
+        return known
+    believed = any(one.refund is not None for one in delivery.events)
+    values = {
+        "account_id": account.id,
+        "digest": event.digest,
+        "method": plain_text(event.method),
+        "url": _without_secrets(event.url and storable(event.url), owner.secrets),
+        "headers": _kept_headers(event.headers, owner.secrets),
+        "body": event.body,
+        "received_at": event.received_at,
+        "verified": believed or not owner.connector.unsigned_events,
+    }
+    added = insert(events).values(**values, **outcome).returning(events.c.id)
+    return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
+
+
+def _outcome(delivery: Delivery) -> dict[str, Any]:
+    if delivery.problems:
+        return {"outcome": "unmapped", "reason": plain_text(str(delivery.problems[0]))}
+    if delivery.events:
+        return {"outcome": "mapped", "reason": None}
+    return {"outcome": "ignored", "reason": "it is about no refund"}
+
+
+def _known_keys(account: Locked, keys: Sequence[str]) -> set[str]:
+    if not keys:
+        return set()
+    query = select(event_items.c.key).where(event_items.c.account_id == account.id, event_items.c.key.in_(keys))
+    return set(account.connection.execute(query).scalars())
+
+
+def _is_ours(one: RefundEvent) -> bool:
+    """Whether the event's id is a digest: the same words may then come again with a new meaning."""
+    return one.event_id is None or _DIGEST.fullmatch(one.event_id) is not None
+
+
+def _item_key(one: RefundEvent, number: int, event: Event) -> str:
+    event_id = f"{event.digest}-{number}" if _is_ours(one) else one.event_id
+    facts = [event_id, *(getattr(one.query, name) for name in _IDENTIFIERS)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _kept_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() not in _NEVER_KEPT and value == _without_secrets(value, secrets)
+    }
+
+
+def _without_secrets(text: str | None, secrets: Sequence[str]) -> str | None:
+    for secret in secrets:
+        if text is not None and len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _event_of(row: Row) -> Event:
+    return Event(**{name: row[name] for name in ("method", "url", "headers", "body", "received_at")})
+
+
+def _map_again(client: RefundClient, event: Event, *, verified: bool) -> Delivery:
+    """Map a stored event. It was verified when it came; a header that proved it may not have been kept."""
+    try:
+        mapped = client.account.hooks.map_event(event)
+    except RefundryError as error:
+        problem = error if isinstance(error, MappingError) else MappingError(error.message)
+        return Delivery(events=(), reply=Response(200), problems=(problem,))
+    except Exception as error:  # noqa: BLE001  a connector's slip keeps the event where it is
+        slip = MappingError(f"{type(error).__name__} in map_event: this is a defect of the connector")
+        return Delivery(events=(), reply=Response(200), problems=(slip,))
+    found = [one for one in mapped if isinstance(one, RefundEvent)]
+    problems = [one for one in mapped if isinstance(one, MappingError)]
+    return Delivery(
+        events=[_completed(one, event, verified=verified) for one in found], reply=Response(200), problems=problems
+    )
+
+
+def _completed(one: RefundEvent, event: Event, *, verified: bool) -> RefundEvent:
+    refund = attrs.evolve(one.refund, raw=event.body) if one.refund is not None and verified else None
+    return attrs.evolve(one, refund=refund)

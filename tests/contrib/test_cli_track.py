@@ -1,0 +1,226 @@
+"""``refundry track`` and ``refundry events``, run as a user runs them, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import attrs
+import pytest
+from standardwebhooks import Webhook
+
+from refundry_ledger import Ledger
+from refundry_sandbox import Sandbox
+
+HOOK_SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+
+
+@attrs.define
+class Desk:
+    """A folder with a refundry.toml whose one account asks the sandbox."""
+
+    folder: Path
+    sandbox: Sandbox
+    environment: dict[str, str]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "refundry_cli", *arguments]
+        options = {"cwd": self.folder, "env": self.environment, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run(command, check=False, **options)  # type: ignore[call-overload, no-any-return]  # noqa: S603
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "refundry_cli", *arguments]
+        return subprocess.Popen(  # noqa: S603
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def write(self, more: str = "") -> None:
+        url = self.sandbox.base_urls("stripe")["api"]
+        (self.folder / "refundry.toml").write_text(
+            f"""ledger = "books.db"
+[accounts.stripe-eu]
+connector = "stripe"
+base_url = "{url}"
+api_key = {{ env = "STRIPE_KEY" }}
+webhook_secret = {{ env = "STRIPE_HOOK" }}
+{more}"""
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Sandbox(["stripe"]) as sandbox:
+        settings = sandbox.settings("stripe")
+        environment = {
+            **os.environ,
+            "STRIPE_KEY": settings["api_key"],
+            "STRIPE_HOOK": settings["webhook_secret"],
+            "HOOK": HOOK_SECRET,
+        }
+        made = Desk(tmp_path, sandbox, environment)
+        made.write()
+        yield made
+
+
+def add(desk: Desk, life: str = "settles", after: timedelta = timedelta(hours=1)) -> str:
+    return desk.sandbox.add("stripe", life, after=after).connector_refund_id or ""
+
+
+def test_a_refund_is_tracked_asked_for_and_shown(desk: Desk) -> None:
+    open_id, returned_id = add(desk), add(desk, "returned", timedelta(0))
+    for refund_id in (open_id, returned_id):
+        tracked = desk.run(
+            *("track", "add", "stripe-eu", "--connector-refund-id", refund_id, "--amount", "10.50", "--currency", "EUR")
+        )
+        assert (tracked.returncode, tracked.stderr) == (0, "")
+        assert "not asked" in tracked.stdout
+    ran = desk.run("track", "run")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "2 refunds asked" in ran.stdout
+    shown = [json.loads(line) for line in desk.run("track", "show", open_id, "--json").stdout.splitlines()]
+    assert [(one["status"], one["amount"], one["account"]) for one in shown] == [("PENDING", "10.50 EUR", "stripe-eu")]
+    assert [one["source"] for one in shown[0]["history"]] == ["get"]
+    plain = desk.run("track", "show", returned_id).stdout
+    assert "FAILED" in plain
+    assert "get" in plain
+    assert desk.run("track", "run").stdout == "", "nothing is due again at once"
+
+
+def test_what_differs_from_the_books_needs_attention(desk: Desk) -> None:
+    refund_id = add(desk)
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", refund_id, "--amount", "10.51", "--currency", "EUR")
+    assert desk.run("track", "attention").returncode == 0
+    desk.run("track", "run", "stripe-eu")
+    found = desk.run("track", "attention", "--json")
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["flags"] == ["amount differs"]
+
+
+def test_a_file_is_imported_and_a_bad_line_costs_one_line(desk: Desk) -> None:
+    ids = [add(desk), add(desk)]
+    lines = [f"{one},10.50,EUR,order {number}" for number, one in enumerate(ids)]
+    odd = ["re_x,10.505,EUR,", ",10.50,EUR,", "re_y,10.50,,", "re_z\x00,1,EUR,"]
+    (desk.folder / "in.csv").write_text(
+        "\n".join(["connector_refund_id,amount,currency,merchant_refund_id", *lines, *odd])
+    )
+    done = desk.run("track", "import", "in.csv", "--account", "stripe-eu")
+    assert done.returncode == 9
+    assert "2 refunds are in the ledger; 4 lines could not be read." in done.stdout
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [f"line {n}" for n in (4, 5, 6, 7)]
+    assert desk.run("track", "show", "order 1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("track", "show", "nobody"), 5, "does not know this refund"),
+        (("track", "add", "stripe-eu"), 2, "connector_refund_id"),
+        (("track", "add", "stripe-eu", "--connector-refund-id", "r", "--amount", "5"), 2, "needs a currency"),
+        (("track", "import", "absent.csv"), 2, "cannot be read"),
+        (("track", "import", "odd.csv"), 2, "unknown: colour"),
+        (("track", "run", "nobody"), 2, "nobody"),
+        (("track", "run", "--ledger", "mysql://x/y"), 2, "SQLite or PostgreSQL"),
+    ],
+)
+def test_what_cannot_be_says_why(desk: Desk, arguments: tuple[str, ...], code: int, says: str) -> None:
+    (desk.folder / "odd.csv").write_text("connector_refund_id,colour\nre_1,red\n")
+    done = desk.run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_key_is_said_and_nothing_is_lost(desk: Desk) -> None:
+    refund_id = add(desk)
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", refund_id)
+    key = desk.environment["STRIPE_KEY"]
+    desk.environment["STRIPE_KEY"] = "sk_test_wrong"
+    refused = desk.run("track", "run")
+    assert refused.returncode == 6
+    assert "error: stripe-eu" in refused.stderr
+    assert "sk_test_wrong" not in refused.stderr
+    desk.environment["STRIPE_KEY"] = key
+    assert "1 refunds asked" in desk.run("track", "run").stdout
+
+
+def until(condition: object, seconds: float = 30) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def status_of(desk: Desk, refund_id: str) -> str | None:
+    with Ledger.open(str(desk.folder / "books.db")) as ledger:
+        found = ledger.find(refund_id)
+        return found[0].status.value if found and found[0].status else None
+
+
+def test_watching_ends_cleanly_on_sigterm_and_goes_on_after_kill(desk: Desk) -> None:
+    first = add(desk)
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", first)
+    killed = desk.start("track", "run", "--watch")
+    until(lambda: status_of(desk, first) == "PENDING")
+    killed.kill()
+    killed.communicate()
+    second = add(desk)
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", second)
+    watching = desk.start("track", "run", "--watch")
+    until(lambda: status_of(desk, second) == "PENDING")
+    watching.send_signal(signal.SIGTERM)
+    out, err = watching.communicate(timeout=30)
+    assert watching.returncode == 0
+    assert "refunds asked" in out
+    assert err == ""
+
+
+def test_changes_are_told_to_the_outbox(desk: Desk) -> None:
+    told: list[dict[str, object]] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.append(Webhook(HOOK_SECRET).verify(body, dict(self.headers)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        desk.write(f'[outbox]\nurl = "http://127.0.0.1:{server.server_port}/"\nsecret = {{ env = "HOOK" }}\n')
+        desk.run("track", "add", "stripe-eu", "--connector-refund-id", add(desk))
+        ran = desk.run("track", "run")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert "1 changes told" in ran.stdout, ran.stderr
+    assert len(told) == 1
+    desk.write('[outbox]\nurl = "https://x.example"\nsecret = "inline"\n')
+    assert desk.run("track", "run").returncode == 2
+
+
+def test_replaying_says_how_many_were_mapped(desk: Desk) -> None:
+    refund_id = add(desk)
+    event = desk.sandbox.event("stripe", refund_id)
+    with (
+        Ledger.open(str(desk.folder / "books.db")) as ledger,
+        desk.sandbox.client("stripe", account_name="stripe-eu") as client,
+    ):
+        ledger.receive(client, body=event.body, headers=event.headers, received_at=event.received_at)
+    done = desk.run("events", "replay", "stripe-eu")
+    assert (done.returncode, done.stdout) == (0, "0 webhooks mapped, 0 still not\n")
+    assert status_of(desk, refund_id) == "PENDING"
