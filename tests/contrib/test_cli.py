@@ -181,7 +181,7 @@ def test_an_error_is_one_line_with_its_own_exit_code(
 
 
 @pytest.mark.parametrize(
-    ("url", "says"), [("http://[::1", "value of the wrong kind"), ("http://192.0.2.1", "must begin with https")]
+    ("url", "says"), [("http://[::1", "base_url is no URL"), ("http://192.0.2.1", "must begin with https")]
 )
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, url: str, says: str) -> None:
     result = run("get", "stripe", "--base-url", url, "--connector-refund-id", "r", cwd=tmp_path)

@@ -225,8 +225,7 @@ def test_doctor_checks_accounts_and_shows_no_secret(tmp_path: Path) -> None:
     assert "is a secret" in texts["open"]
     assert "key for SANDBOX" in texts["live"]
     assert "no setting 'colour'" in texts["odd"]
-    assert "value of the wrong kind" in texts["list"]
-    assert "value of the wrong kind" in texts["list"]
+    assert "base_url must be text" in texts["list"]
     assert "pip install refundry-nowhere" in texts["gone"]
     assert "lacks connector" in texts["none"]
     assert "canary" not in output

@@ -120,7 +120,10 @@ def test_a_token_is_asked_for_once_and_renewed_once() -> None:
     names = {"x-client-id": "client_id", "x-api-key": "api_key", "x-login-as": "account_id"}
     assert {name: login.headers[name] for name in names} == {name: wiring.settings[names[name]] for name in names}
     assert get.path_url == "/api/v1/pa/refunds/rfd_ourownrefund01"
-    assert (get.headers["x-api-version"], get.headers["Authorization"]) == ("2024-06-30", "Bearer sandbox-token-1")
+    assert (get.headers["x-api-version"], get.headers["Authorization"]) == (
+        "2024-06-30",
+        "Bearer sandbox-token-000000000000000000000001",
+    )
     assert "x-api-key" not in get.headers
 
 

@@ -385,7 +385,9 @@ def test_an_access_key_is_exchanged_for_a_token_once() -> None:
     pair = base64.b64encode(f"{ACCESS_KEY['client_id']}:{ACCESS_KEY['client_secret']}".encode()).decode()
     assert token.headers["Authorization"] == f"Basic {pair}"
     assert form(token) == {"grant_type": ["client_credentials"], "scope": ["gateway"]}
-    assert [request.headers["Authorization"] for request in asked] == ["Bearer sandbox-token-1"] * 2
+    assert [request.headers["Authorization"] for request in asked] == [
+        "Bearer sandbox-token-000000000000000000000001"
+    ] * 2
 
 
 def test_a_narrower_scope_can_be_asked_for() -> None:

@@ -169,7 +169,7 @@ def test_the_token_request_carries_a_hash_and_not_the_key() -> None:
     assert set(sent) == {"app_id", "nonce", "secret", "grant_type"}
     assert sent["secret"] == hashlib.sha512((sent["nonce"] + wiring.settings["app_key"]).encode()).hexdigest()
     assert login.headers["X-GP-Version"] == get.headers["X-GP-Version"] == "2021-03-22"
-    assert get.headers["Authorization"] == "Bearer sandbox-token-1"
+    assert get.headers["Authorization"] == "Bearer sandbox-token-000000000000000000000001"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class Book:
 
     def issue_token(self, lifetime: timedelta) -> str:
         """A new access token."""
-        token = f"sandbox-token-{len(self.tokens) + 1}"
+        token = f"sandbox-token-{len(self.tokens) + 1:024}"
         self.tokens[token] = self.now + lifetime
         return token
 

@@ -54,7 +54,9 @@ class Case:
 
     @property
     def was_returned(self) -> bool:
-        """Whether the refund succeeded first and failed then."""
+        """Whether the refund succeeded first and failed then, without having been called off."""
+        if self.life == "cancelled":
+            return False
         statuses = [refund.status for refund in self.seen]
         return statuses[-1:] == [RefundStatus.FAILED] and RefundStatus.SUCCEEDED in statuses
 
