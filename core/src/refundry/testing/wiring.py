@@ -39,6 +39,7 @@ class Wiring(BaseAdapter):
         self.book = Book(now=self.clock.now(), refunds={one.connector_refund_id or "": one for one in refunds})
         self.hooks = sandbox_hooks(sandbox(connector(**sandbox.settings)))
         self.urls = open_account(connector, sandbox.settings).urls
+        self._adapter = HTTPAdapter()
         self.sent: list[requests.PreparedRequest] = []
         self.answered: list[Response] = []
         self.tamper: Callable[[Response], Response] = _unchanged
@@ -67,7 +68,7 @@ class Wiring(BaseAdapter):
         raw = HTTPResponse(
             BytesIO(response.body), headers=response.headers, status=response.status_code, preload_content=False
         )
-        return HTTPAdapter().build_response(request, raw)
+        return self._adapter.build_response(request, raw)
 
     def reply(self, call: Call) -> Response:
         """What the processor says to a call."""
