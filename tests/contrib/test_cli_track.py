@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import attrs
 import pytest
 from standardwebhooks import Webhook
 
+from refundry.signing import hmac_hex
 from refundry_ledger import Ledger
 from refundry_sandbox import Sandbox
 
@@ -224,3 +226,18 @@ def test_replaying_says_how_many_were_mapped(desk: Desk) -> None:
     done = desk.run("events", "replay", "stripe-eu")
     assert (done.returncode, done.stdout) == (0, "0 webhooks mapped, 0 still not\n")
     assert status_of(desk, refund_id) == "PENDING"
+
+
+def test_an_event_that_cannot_be_mapped_is_kept_and_said(desk: Desk) -> None:
+    event = desk.sandbox.event("stripe", add(desk))
+    body = re.sub(rb'"id":"re_[^"]*"', b'"id":null', event.body)
+    sent = event.headers["stripe-signature"].partition(",")[0].removeprefix("t=")
+    signature = hmac_hex(desk.environment["STRIPE_HOOK"].encode(), f"{sent}.".encode() + body)
+    headers = {"Stripe-Signature": f"t={sent},v1={signature}"}
+    with Ledger.open(str(desk.folder / "books.db")) as ledger:
+        with desk.sandbox.client("stripe", account_name="stripe-eu") as client:
+            receipt = ledger.receive(client, body=body, headers=headers, received_at=event.received_at)
+    assert receipt.reply.status_code == 200, "it is stored, so it is acknowledged"
+    done = desk.run("events", "replay", "stripe-eu")
+    assert (done.returncode, done.stdout) == (9, "0 webhooks mapped, 1 still not\n")
+    assert "id is missing" in done.stderr
