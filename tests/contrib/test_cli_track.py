@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -241,3 +242,14 @@ def test_an_event_that_cannot_be_mapped_is_kept_and_said(desk: Desk) -> None:
     done = desk.run("events", "replay", "stripe-eu")
     assert (done.returncode, done.stdout) == (9, "0 webhooks mapped, 1 still not\n")
     assert "id is missing" in done.stderr
+
+
+def test_a_terminal_is_left_with_the_result(desk: Desk) -> None:
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", add(desk))
+    shown, terminal = pty.openpty()
+    command = [sys.executable, "-m", "refundry_cli", "track", "run"]
+    options = {"cwd": desk.folder, "env": {**desk.environment, "TERM": "xterm"}, "timeout": 60}
+    subprocess.run(command, check=True, stdout=terminal, stderr=terminal, **options)  # type: ignore[call-overload]  # noqa: S603
+    os.close(terminal)
+    assert "1 refunds asked" in os.read(shown, 65536).decode()
+    os.close(shown)

@@ -92,7 +92,9 @@ def _progress() -> Iterator[_Say]:
 
         def say(text: str, done: Pass) -> None:
             status.update(clean(text))
-            _tell_errors(done)
+            for line in (*([text] if done.done or done.failed else []), *_errors(done)):
+                # By way of the console, or it would stand in the line that moves.
+                status.console.print(clean(line), markup=False, highlight=False)
 
         yield say
 
@@ -104,8 +106,12 @@ def _say_plainly(text: str, done: Pass) -> None:
 
 
 def _tell_errors(done: Pass) -> None:
-    for name, text in done.errors.items():
-        typer.echo(f"error: {clean(f'{name}: {text}')}", err=True)
+    for line in _errors(done):
+        typer.echo(clean(line), err=True)
+
+
+def _errors(done: Pass) -> list[str]:
+    return [f"error: {name}: {text}" for name, text in done.errors.items()]
 
 
 def _sentence(done: Pass) -> str:
