@@ -16,6 +16,7 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
 from refundry.reading import Fields, each_event
 from refundry.signing import check_age, hmac_hex
+from refundry.state import Observation
 from refundry.testing import FakeClock
 
 BODY = json.dumps(DONE).encode()
@@ -49,6 +50,32 @@ def test_an_event_that_says_all_in_its_address_has_its_own_id() -> None:
         delivery = client().handle_event(body=BODY, headers=SIGNED, url=f"https://m.example/hook?{query}")
         ids.add(delivery.events[0].event_id)
     assert len(ids) == 2
+
+
+class Dated(Acme):
+    """Says when, and for whom."""
+
+    name = "dated"
+
+    @hookimpl
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        refund = self._refund(event.json())
+        happened = datetime(2026, 3, 1, 9, tzinfo=UTC)
+        return [RefundEvent(query=refund.query(), refund=refund, foreign=True, occurred_at=happened)]
+
+
+def test_observers_hear_when_a_webhook_says_that_it_happened_and_for_whom() -> None:
+    heard: list[Observation] = []
+
+    class Listener:
+        @hookimpl
+        def refund_observed(self, observation: Observation) -> None:
+            heard.append(observation)
+
+    client(Dated, plugins=[Listener()]).handle_event(body=BODY, headers=SIGNED)
+    (said,) = heard
+    assert said.provider_time == datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert said.foreign
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Signature": ""}, {"X-Signature": "0" * 64}])

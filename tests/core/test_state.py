@@ -279,6 +279,8 @@ def test_an_observation_has_the_newer_of_the_processors_times() -> None:
     for processed, updated, expected in ((day, later, later), (later, None, later), (None, None, None)):
         refund = Refund(status=SUCCEEDED, processed_at=processed, updated_at=updated)
         assert observe("shop", refund, source="get", observed_at=START).provider_time == expected
+        told = observe("shop", refund, source="webhook", observed_at=START, occurred_at=later)
+        assert told.provider_time == later
 
 
 def test_the_table_has_a_move_for_everything_that_can_be_said() -> None:

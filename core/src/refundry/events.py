@@ -38,7 +38,7 @@ def receive(exchange: Exchange, event: Event) -> Steps[Delivery]:
     completed = [_complete(one, number, event, proved) for number, one in enumerate(events)]
     for one in completed:
         if one.refund is not None:
-            exchange.observed(one.refund, "webhook")
+            exchange.observed(one.refund, "webhook", foreign=one.foreign, occurred_at=one.occurred_at)
     return Delivery(events=completed, reply=_reply(exchange, event, accepted=True), problems=problems)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -135,12 +135,21 @@ class Exchange:
         response = yield from self._attempts(request, "token", None, deadline, ANSWER_LIMIT)
         return self.ask_hook("token", self.account.hooks.map_token, response)
 
-    def observed(self, refund: Refund, source: Source) -> None:
+    def observed(
+        self, refund: Refund, source: Source, *, foreign: bool = False, occurred_at: datetime | None = None
+    ) -> None:
         """Tell the observers what the processor said."""
         if not self.observers:
             return
-        now = self.policy.clock.now()
-        self.observers.refund_observed(observe(self.account.name, refund, source=source, observed_at=now))
+        said = observe(
+            self.account.name,
+            refund,
+            source=source,
+            observed_at=self.policy.clock.now(),
+            foreign=foreign,
+            occurred_at=occurred_at,
+        )
+        self.observers.refund_observed(said)
 
     def _get(self, query: RefundQuery) -> Steps[Refund]:
         hooks, deadline = self.account.hooks, self.deadline()

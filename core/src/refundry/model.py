@@ -296,6 +296,9 @@ class RefundEvent:
     """The processor's identifier of the event, or a digest of the event where it has none: duplicates share it."""
     foreign: bool = False
     """True when the event belongs to another account of the processor."""
+    occurred_at: datetime | None = attrs.field(default=None, validator=_aware_utc)
+    """When it came to be as the event says, by the processor's clock; None where the event does not say. Webhooks
+    overtake each other, and this puts them in order."""
 
     @property
     def is_hint(self) -> bool:

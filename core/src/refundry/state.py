@@ -91,10 +91,16 @@ class Observation:
 
 
 def observe(
-    account: str, refund: Refund, *, source: Source, observed_at: datetime, foreign: bool = False
+    account: str,
+    refund: Refund,
+    *,
+    source: Source,
+    observed_at: datetime,
+    foreign: bool = False,
+    occurred_at: datetime | None = None,
 ) -> Observation:
-    """The observation that this refund is."""
-    times = [moment for moment in (refund.processed_at, refund.updated_at) if moment is not None]
+    """The observation that this refund is; ``occurred_at`` is the time that a webhook gives beside the refund."""
+    times = [moment for moment in (refund.processed_at, refund.updated_at, occurred_at) if moment is not None]
     return Observation(
         account=account,
         connector_refund_id=refund.connector_refund_id,

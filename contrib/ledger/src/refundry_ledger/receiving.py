@@ -123,7 +123,14 @@ def _store(account: Locked, owner: Account, event: Event, delivery: Delivery) ->
 def _store_refund(account: Locked, one: RefundEvent, event: Event, event_id: int) -> None:
     if one.refund is None:
         return
-    said = observe(account.name, one.refund, source="webhook", observed_at=event.received_at, foreign=one.foreign)
+    said = observe(
+        account.name,
+        one.refund,
+        source="webhook",
+        observed_at=event.received_at,
+        foreign=one.foreign,
+        occurred_at=one.occurred_at,
+    )
     ids = {name: getattr(said, name) or getattr(one.query, name) for name in _IDENTIFIERS}
     record(account, attrs.evolve(said, **ids), query=one.refund.query(), event_id=event_id)
 
