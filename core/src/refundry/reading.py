@@ -213,7 +213,8 @@ def asked_refund(
     if len(found) == 1:
         return found[0]
     if found:
-        raise AmbiguousRefund("several refunds of this payment fit: ask with another identifier")
+        name = "connector_refund_id" if asked else "merchant_refund_id"
+        raise AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
     for item in items:
         # One that cannot be read may be the one that is asked for.
         Fields(item, where=where).required(refund_id)

@@ -90,7 +90,7 @@ def check_sent(
     try:
         moment = read(sent)
     except ValueError:
-        raise SignatureError("when the event was sent is missing or cannot be read") from None
+        raise SignatureError("the time at which the event was sent is missing or cannot be read") from None
     check_age(event, moment, tolerance)
 
 

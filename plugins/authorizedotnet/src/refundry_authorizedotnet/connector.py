@@ -75,7 +75,7 @@ class AuthorizeDotNet(Connector):
         "chargebackReversal": "a dispute about a payment, taken back",
     }
     refusals = {
-        "E00040": (RefundNotFound, "no such transaction in this account"),
+        "E00040": (RefundNotFound, "the transaction is not in this account"),
         **dict.fromkeys(REFUSED_CODES, (AuthenticationError, ACCOUNT)),
         **dict.fromkeys(BUSY_CODES, (ProcessorUnavailable, "it could not answer, try again later")),
         "": (ConnectorError, "an identifier is digits alone"),
