@@ -116,10 +116,10 @@ def test_a_token_is_asked_for_once_and_renewed_once() -> None:
     assert client.get(connector_refund_id="rfd_ourownrefund01").status is SUCCEEDED
     assert [one.method for one in wiring.sent] == ["POST", "GET", "GET", "GET", "POST", "GET"]
     login, get = wiring.sent[:2]
-    assert (login.path_url, login.body, wiring.answered[0].status_code) == ("/api/v1/authentication/login", b"{}", 201)
+    assert (login.target, login.body, wiring.answered[0].status_code) == ("/api/v1/authentication/login", b"{}", 201)
     names = {"x-client-id": "client_id", "x-api-key": "api_key", "x-login-as": "account_id"}
     assert {name: login.headers[name] for name in names} == {name: wiring.settings[names[name]] for name in names}
-    assert get.path_url == "/api/v1/pa/refunds/rfd_ourownrefund01"
+    assert get.target == "/api/v1/pa/refunds/rfd_ourownrefund01"
     assert (get.headers["x-api-version"], get.headers["Authorization"]) == (
         "2024-06-30",
         "Bearer sandbox-token-000000000000000000000001",

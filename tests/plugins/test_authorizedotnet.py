@@ -646,12 +646,11 @@ def test_the_sandbox_renders_every_kind_of_error(error: RefundryError) -> None:
 )
 def test_the_sandbox_refuses_what_is_not_in_the_schema(change: Callable[[bytes], bytes]) -> None:
     wiring = Wiring(AuthorizeDotNet, [_pending("1")])
-    send = wiring.send
+    answer = wiring.answer
 
-    def send_changed(request: Any, **options: Any) -> Any:
-        request.body = change(request.body)
-        return send(request, **options)
+    def answer_changed(request: Any) -> Response:
+        return answer(attrs.evolve(request, body=change(request.body)))
 
-    wiring.send = send_changed  # type: ignore[method-assign]
+    wiring.answer = answer_changed  # type: ignore[method-assign]
     with pytest.raises(ConnectorError):
         wiring.client().get(connector_refund_id="1")

@@ -396,7 +396,7 @@ def test_transactions_are_only_hints() -> None:
         "total_pages": 2,
     }
     page = hooks().map_refunds(window(), None, answer(body))
-    assert page.refunds == ()
+    assert page.refunds == []
     assert page.hints == [RefundQuery(connector_refund_id="1AB"), RefundQuery(connector_refund_id="3AB")]
     assert len(page.problems) == 3
     assert page.cursor == "2"

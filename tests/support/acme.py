@@ -17,7 +17,7 @@ from refundry.errors import NotARefund, RateLimited, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, encode_json, url_path
 from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, hint_page, page
+from refundry.reading import Fields, page
 from refundry.signing import check_signature, hmac_hex, required_header
 
 
@@ -75,7 +75,7 @@ class Acme(Connector):
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
         if fields.get("hints"):
-            return hint_page(
+            return page(
                 fields.items("hints"), lambda item: RefundQuery(connector_refund_id=item), cursor=fields.text("next")
             )
         return page(fields.items("items"), self._refund, cursor=fields.text("next"))

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import timedelta
 
 from refundry.http import Auth, Moment, Request, Response, Token, WireRequest
 from refundry.reading import Fields
 
 
-def header_auth(name: str, value: str) -> Auth:
-    """Send a credential in this header."""
+def header_auth(credentials: Mapping[str, str]) -> Auth:
+    """Send credentials in these headers."""
 
     def authenticate(request: WireRequest, moment: Moment) -> WireRequest:
-        return request.with_headers({name: value})
+        return request.with_headers(credentials)
 
     return authenticate
 
 
 def bearer_auth(key: str) -> Auth:
     """``Authorization: Bearer <key>``."""
-    return header_auth("Authorization", f"Bearer {key}")
+    return header_auth({"Authorization": f"Bearer {key}"})
 
 
 def basic_auth(username: str, password: str) -> Auth:
     """HTTP Basic authentication (RFC 7617), as UTF-8."""
-    return header_auth("Authorization", f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}")
+    return header_auth({"Authorization": basic_credentials(username, password)})
+
+
+def basic_credentials(username: str, password: str) -> str:
+    """``Basic ...``, as the header Authorization has it."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def token_auth(request: WireRequest, moment: Moment) -> WireRequest:

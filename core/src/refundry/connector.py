@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 import attrs
 
-from refundry.errors import ConfigurationError
-from refundry.model import RefundStatus
+from refundry.errors import ConfigurationError, RefundryError
 from refundry.schedule import Schedule
+from refundry.status import UNKNOWN, RefundStatus
 
 Environment: TypeAlias = Literal["SANDBOX", "PRODUCTION"]
 ENVIRONMENTS: tuple[Environment, ...] = ("SANDBOX", "PRODUCTION")
@@ -173,6 +173,11 @@ class Connector(_Declared):
     """The status table: every documented condition, and what it means for the refund."""
     unmapped: ClassVar[Mapping[str, str]] = {}
     """Documented words that are no status of a refund, each with the reason."""
+    refusals: ClassVar[Mapping[str | int, tuple[type[RefundryError], str]]] = {}
+    """By the processor's code or by HTTP status: the kind of the error, and what to do; "" is for all others.
+
+    See `refusal`.
+    """
     extra_hosts: ClassVar[tuple[str, ...]] = ()
     """Hosts beside those of `base_urls` that the connector may ask, for example for a certificate."""
     identifiers: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"connector_refund_id"}),)
@@ -204,6 +209,20 @@ class Connector(_Declared):
     webhook_url: str | None = setting(
         default=None, needed_for={"webhook"}, help="The public address of the webhook endpoint, as registered"
     )
+
+    def status_of(self, condition: str | None) -> RefundStatus:
+        """What the status table says of this condition; UNKNOWN where it does not have it."""
+        return self.statuses.get(condition or "", UNKNOWN)
+
+    def refusal(
+        self, *keys: str | int | None, code: str | None = None, request_id: str | None = None
+    ) -> RefundryError | None:
+        """The error for the first of these keys that `refusals` has; None where it has none of them."""
+        for key in keys:
+            if key is not None and key in self.refusals:
+                kind, advice = self.refusals[key]
+                return kind(f"{self.title} refused the request: {advice}", code=code, request_id=request_id)
+        return None
 
 
 def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:

@@ -207,15 +207,15 @@ class Token:
     lifetime: timedelta
 
 
-def url_path(*segments: str) -> str:
+def url_path(*segments: str | None) -> str:
     """A path of these segments, each percent-encoded, so that an identifier stays one segment.
 
-    Raises `InvalidQuery` for a segment that is empty or means "this" or "the parent directory".
+    Raises `InvalidQuery` for a segment that is missing, empty or means "this" or "the parent directory".
     """
     for segment in segments:
-        if segment.strip(".") == "":
+        if not segment or not segment.strip("."):
             raise InvalidQuery(f"{segment!r} is not an identifier: give the identifier as the processor wrote it")
-    return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+    return "".join(f"/{quote(segment or '', safe='')}" for segment in segments)
 
 
 def encode_query(params: Params) -> str:

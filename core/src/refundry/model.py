@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
 from refundry.errors import InvalidQuery, MappingError
+from refundry.status import FAILED as FAILED
+from refundry.status import MANUAL_REVIEW as MANUAL_REVIEW
+from refundry.status import PENDING as PENDING
+from refundry.status import SUCCEEDED as SUCCEEDED
+from refundry.status import UNKNOWN as UNKNOWN
+from refundry.status import RefundStatus as RefundStatus
 
 if TYPE_CHECKING:
     from refundry.http import Response
@@ -30,33 +35,6 @@ def _aware_utc(instance: object, attribute: attrs.Attribute[Any], value: datetim
         return
     if value.tzinfo is not UTC:
         raise ValueError(f"{attribute.name} must be an aware datetime in UTC, not {value!r}")
-
-
-class RefundStatus(StrEnum):
-    """The five states of a refund. No status is final: a bank may return a refund days later."""
-
-    PENDING = "PENDING"
-    """The processor has accepted the refund and not finished it."""
-    SUCCEEDED = "SUCCEEDED"
-    """The processor says in its own documented words that the refund was made."""
-    FAILED = "FAILED"
-    """The processor says in its own documented words that the customer gets nothing by this refund."""
-    MANUAL_REVIEW = "MANUAL_REVIEW"
-    """A person must act: at the merchant, at the processor, or the customer."""
-    UNKNOWN = "UNKNOWN"
-    """The processor said something that is not in the status table. It is neither success nor failure."""
-
-    @property
-    def is_settled(self) -> bool:
-        """True for SUCCEEDED and FAILED."""
-        return self in (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
-
-
-PENDING = RefundStatus.PENDING
-SUCCEEDED = RefundStatus.SUCCEEDED
-FAILED = RefundStatus.FAILED
-MANUAL_REVIEW = RefundStatus.MANUAL_REVIEW
-UNKNOWN = RefundStatus.UNKNOWN
 
 
 @attrs.frozen(order=False)
@@ -106,6 +84,11 @@ class ErrorInfo:
     """A second, coarser or finer reason where the processor has one."""
     network_code: str | None = None
     """The code of the card network or bank."""
+
+    @classmethod
+    def of(cls, **parts: str | None) -> Self | None:
+        """Of these parts; None where the processor said none of them."""
+        return cls(**parts) if any(parts.values()) else None
 
 
 @attrs.frozen(kw_only=True)
@@ -265,6 +248,10 @@ class Window:
     connector_transaction_id: str | None = None
     page_size: int = attrs.field(default=100, validator=attrs.validators.ge(1))
     metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+
+    def widened(self, by: timedelta) -> Self:
+        """So much more on either side, where no document says whether the ends count."""
+        return attrs.evolve(self, since=self.since - by, until=self.until + by)
 
     def covers(self, moment: datetime) -> bool:
         """Whether this moment lies in the window."""

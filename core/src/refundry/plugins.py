@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -138,8 +139,16 @@ def sandbox_hooks(sandbox: ConnectorSandbox[Any]) -> SandboxHooks:
     return SandboxHooks(sandbox, manager.hook, _implemented(manager, sandbox))
 
 
+class _PluginManager(pluggy.PluginManager):
+    """Looks at what is marked alone: pluggy's own look at every field of a connector takes some milliseconds."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        is_marked = isinstance(plugin, ModuleType) or hasattr(getattr(type(plugin), name, None), "refundry_impl")
+        return super().parse_hookimpl_opts(plugin, name) if is_marked else None
+
+
 def _single_manager(plugin: object, specs: type) -> pluggy.PluginManager:
-    manager = pluggy.PluginManager("refundry")
+    manager = _PluginManager("refundry")
     manager.add_hookspecs(specs)
     try:
         manager.register(plugin)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundry import money, times
-from refundry.errors import InvalidQuery, MappingError
+from refundry.errors import AmbiguousRefund, InvalidQuery, MappingError, RefundNotFound
 from refundry.model import Money, Refund, RefundEvent, RefundPage, RefundQuery
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ class Fields:
         """The object at this path, an empty one when it is absent. Raises `MappingError` when it is something else."""
         found = self.get(*path)
         return Fields({} if found is None else found, where=self._name(path), problems=self._problems)
+
+    def first(self, *path: str) -> Fields:
+        """The first object in the list at this path, or the object that stands there; an empty one without any."""
+        found = self.get(*path)
+        if isinstance(found, list):
+            found = next(iter(found), None)
+        return Fields(found if isinstance(found, Mapping) else {}, where=self._name(path), problems=self._problems)
 
     def items(self, *path: str) -> list[Any]:
         """The list at this path, an empty one when it is absent. Raises `MappingError` when it is something else."""
@@ -168,26 +175,50 @@ def _as_text(value: object) -> str | None:
     return None
 
 
-def page(items: Iterable[Any], map_item: Callable[[Any], Refund | None], *, cursor: str | None = None) -> RefundPage:
-    """A page of these items. One that raises `MappingError` becomes a problem; one mapped to None is left out."""
+def page(
+    items: Iterable[Any], map_item: Callable[[Any], Refund | RefundQuery | None], *, cursor: str | None = None
+) -> RefundPage:
+    """A page of these items.
+
+    One mapped to a query only names its refund: the client asks for it. One that raises `MappingError` becomes a
+    problem; one mapped to None is left out.
+    """
     results = list(_each(items, map_item))
     return RefundPage(
         refunds=[result for result in results if isinstance(result, Refund)],
-        problems=[result for result in results if isinstance(result, MappingError)],
-        cursor=cursor,
-    )
-
-
-def hint_page(
-    items: Iterable[Any], map_item: Callable[[Any], RefundQuery | None], *, cursor: str | None = None
-) -> RefundPage:
-    """A page of items that only name their refunds; otherwise as `page`."""
-    results = list(_each(items, map_item))
-    return RefundPage(
         hints=[result for result in results if isinstance(result, RefundQuery)],
         problems=[result for result in results if isinstance(result, MappingError)],
         cursor=cursor,
     )
+
+
+def asked_refund(
+    query: RefundQuery,
+    items: Sequence[object],
+    *,
+    where: str,
+    refund_id: str,
+    reference: Callable[[Fields], str | None],
+) -> Fields:
+    """The one of these items that the query asks for: by the refund's own id, else by the merchant's.
+
+    Raises `AmbiguousRefund` where several fit, `RefundNotFound` where none does.
+    """
+    refunds = [Fields(item, where=where) for item in items if isinstance(item, Mapping)]
+    asked = query.connector_refund_id
+    if asked:
+        found = [refund for refund in refunds if refund.text(refund_id) == asked]
+    else:
+        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        name = "connector_refund_id" if asked else "merchant_refund_id"
+        raise AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
+    for item in items:
+        # One that cannot be read may be the one that is asked for.
+        Fields(item, where=where).required(refund_id)
+    raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
 
 def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:

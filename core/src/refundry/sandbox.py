@@ -6,7 +6,7 @@ around it is the distribution ``refundry-sandbox``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -14,9 +14,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import attrs
 
 from refundry.connector import Connector
-from refundry.errors import ConnectorError, RefundNotFound, RefundryError
-from refundry.http import Response, encode_json, lower_names, parse_form, parse_json
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Response, encode_json, lower_names, parse_form, parse_json
 from refundry.model import Refund
+from refundry.times import from_iso, from_unix
 
 if TYPE_CHECKING:
     from refundry.plugins import SandboxHooks
@@ -55,6 +57,18 @@ class Call:
     def header(self, name: str) -> str:
         """A header by its name in any case; empty when it is absent."""
         return self.headers.get(name.lower(), "")
+
+    def check_header(self, name: str, value: str) -> None:
+        """Raise `AuthenticationError` unless the header has this value."""
+        if self.header(name) != value:
+            raise AuthenticationError("the credentials are not the sandbox's", status_code=401)
+
+    def time(self, name: str) -> datetime | None:
+        """A query parameter as a time, of Unix seconds or ISO 8601 text; None when it is absent."""
+        text = self.params.get(name)
+        if not text:
+            return None
+        return from_unix(text) if text.isdigit() else from_iso(text)
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -99,15 +113,30 @@ class Book:
         ]
         return sorted(found, key=lambda one: (one.created_at or self.now, one.connector_refund_id or ""), reverse=True)
 
+    def of_payment(self, connector_transaction_id: str) -> list[Refund]:
+        """The refunds of one payment, newest first. Raises `RefundNotFound` where there is none."""
+        refunds = self.listed(connector_transaction_id=connector_transaction_id)
+        if not refunds:
+            raise RefundNotFound("no such payment in the sandbox")
+        return refunds
+
     def issue_token(self, lifetime: timedelta) -> str:
         """A new access token."""
         token = f"sandbox-token-{len(self.tokens) + 1:024}"
         self.tokens[token] = self.now + lifetime
         return token
 
-    def accepts_token(self, token: str) -> bool:
-        """Whether this token was given out and has not expired."""
-        return token in self.tokens and self.now < self.tokens[token]
+    def check_token(self, call: Call) -> None:
+        """Raise `AuthenticationError` unless the call bears a token that was given out and has not expired."""
+        token = call.header("Authorization").removeprefix("Bearer ")
+        if token not in self.tokens or self.now >= self.tokens[token]:
+            raise AuthenticationError("the access token is unknown or has expired", status_code=401)
+
+    def oauth_token(self, lifetime: timedelta = timedelta(hours=1), **facts: object) -> Response:
+        """The OAuth 2.0 answer with a new access token."""
+        seconds = int(lifetime.total_seconds())
+        token = {"access_token": self.issue_token(lifetime), "token_type": "Bearer", "expires_in": seconds}
+        return json_response({**token, **facts})
 
 
 C = TypeVar("C", bound=Connector)
@@ -137,10 +166,17 @@ class ConnectorSandbox(Generic[C]):
     """The same of its payments or captures."""
     currency: ClassVar[str] = "EUR"
     """What the refunds that the sandbox makes up are in."""
+    errors: ClassVar[Mapping[type[RefundryError], Response]] = {}
+    """What each kind of error looks like; `RefundryError` stands for all others."""
 
     connector: C
     public_url: str = ""
     """Where the server around it answers for the base ``api``; empty when there is no server."""
+
+    @hookimpl
+    def render_error(self, error: RefundryError) -> Response:
+        """The answer in `errors` for this kind of error, or for the nearest kind that it is one of."""
+        return next(self.errors[kind] for kind in type(error).__mro__ if kind in self.errors)
 
 
 def answer(hooks: SandboxHooks, call: Call, book: Book) -> Response:
@@ -150,6 +186,23 @@ def answer(hooks: SandboxHooks, call: Call, book: Book) -> Response:
         return hooks.answer_call(call, book)
     except RefundryError as error:
         return hooks.render_error(error)
+
+
+def part(
+    refunds: Sequence[Refund], size: object, *, skip: object = 0, after: str | None = None
+) -> tuple[Sequence[Refund], bool]:
+    """One page of a list, and whether more follow: so many, after so many others or after the one with this id."""
+    ids = [refund.connector_refund_id for refund in refunds]
+    start = ids.index(after) + 1 if after in ids else int(str(skip))
+    end = start + int(str(size))
+    return refunds[start:end], end < len(refunds)
+
+
+def json_event(body: object, moment: Moment, headers: Mapping[str, str] | None = None, **facts: Any) -> Event:
+    """A webhook with this JSON, or with these bytes of JSON."""
+    content = body if isinstance(body, bytes) else encode_json(body)
+    given = {"Content-Type": "application/json", **(headers or {})}
+    return Event(headers=given, body=content, received_at=moment.now, **facts)
 
 
 def json_response(value: object, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:

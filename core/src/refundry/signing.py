@@ -6,11 +6,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from refundry.errors import SignatureError
 from refundry.http import Event
+from refundry.times import from_unix
 
 
 def hmac_hex(key: bytes, message: bytes, digest: str = "sha256") -> str:
@@ -26,6 +28,11 @@ def hmac_base64(key: bytes, message: bytes, digest: str = "sha256") -> str:
 def sha256_base64(message: bytes) -> str:
     """SHA-256 as standard base64 with padding."""
     return base64.b64encode(hashlib.sha256(message).digest()).decode()
+
+
+def encode_base64url(content: bytes) -> str:
+    """Base64 for URLs, without padding (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def decode_base64(text: str, what: str) -> bytes:
@@ -54,6 +61,19 @@ def check_signature(expected: Iterable[str], given: Iterable[str]) -> None:
         raise SignatureError("the signature does not fit the body: check the webhook secret and pass the raw body")
 
 
+def check_hmac(
+    secrets: Iterable[str],
+    message: bytes,
+    given: str | Iterable[str],
+    *,
+    sign: Callable[[bytes, bytes, str], str] = hmac_hex,
+    digest: str = "sha256",
+) -> None:
+    """As `check_signature`, where a signature is the HMAC of this message with one of the account's secrets."""
+    expected = [sign(secret.encode(), message, digest) for secret in secrets]
+    check_signature(expected, [given] if isinstance(given, str) else given)
+
+
 def check_age(event: Event, sent_at: datetime, tolerance: timedelta = timedelta(minutes=5)) -> None:
     """Raise `SignatureError` unless the event was received within the tolerance of when it says it was sent."""
     age = event.received_at - sent_at
@@ -61,6 +81,17 @@ def check_age(event: Event, sent_at: datetime, tolerance: timedelta = timedelta(
         raise SignatureError("the event is too old: it may be a replay, or this machine's clock is wrong")
     if age < -tolerance:
         raise SignatureError("the event is from the future: this machine's clock is wrong, or it is forged")
+
+
+def check_sent(
+    event: Event, sent: object, tolerance: timedelta, *, read: Callable[[Any], datetime] = from_unix
+) -> None:
+    """As `check_age`, of a time as the event has it. Raises `SignatureError` for one that cannot be read, too."""
+    try:
+        moment = read(sent)
+    except ValueError:
+        raise SignatureError("the time at which the event was sent is missing or cannot be read") from None
+    check_age(event, moment, tolerance)
 
 
 def required_header(event: Event, name: str) -> str:

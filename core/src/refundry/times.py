@@ -26,6 +26,11 @@ def from_unix(value: object, *, per_second: int = 1) -> datetime:
     return datetime.fromtimestamp(whole, UTC).replace(microsecond=int((seconds - whole) * 1_000_000))
 
 
+def from_milliseconds(value: object) -> datetime:
+    """A time from Unix milliseconds. Raises `ValueError`, with a text that can be shown."""
+    return from_unix(value, per_second=1000)
+
+
 def from_iso(value: object, *, zone: tzinfo | None = None) -> datetime:
     """A time from ISO 8601 or RFC 3339 text; ``zone`` is the processor's documented zone for a time without one.
 
@@ -63,9 +68,9 @@ def to_utc(moment: datetime, zone: tzinfo | None = None) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
-def to_iso(moment: datetime) -> str:
-    """RFC 3339 text with ``Z``, with a fraction only where there is one."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def to_iso(moment: datetime, timespec: str = "auto") -> str:
+    """RFC 3339 text with ``Z``, with a fraction only where there is one; or cut off at "seconds" or "milliseconds"."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def read_retry_after(value: str | None, now: datetime) -> timedelta | None:

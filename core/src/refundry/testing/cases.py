@@ -11,9 +11,11 @@ import attrs
 import pytest
 from hypothesis import assume
 
+from refundry.account import HOOKS
 from refundry.connector import Connector, Operation
 from refundry.errors import RefundryError
 from refundry.model import UNKNOWN, Money, Refund, RefundQuery, RefundStatus
+from refundry.testing.clock import FakeClock
 from refundry.testing.wiring import Wiring, sandbox_of
 
 
@@ -24,7 +26,7 @@ class Cases:
 
     def needs(self, operation: Operation) -> None:
         """Skip the test where the connector does not implement the operation."""
-        if not self.wiring().client().account.can(operation):
+        if not all(hasattr(self.connector, hook) for hook in HOOKS[operation]):
             pytest.skip(f"{self.connector.name} declares no {operation}")
 
     def wiring(self, *made: Refund) -> Wiring:
@@ -44,7 +46,7 @@ class Cases:
             "connector_transaction_id": sandbox.payment_ids.format(1),
             "merchant_refund_id": f"order{number}",
             "refund_amount": Money(1050 + number, sandbox.settings.get("currency") or sandbox.currency),
-            "created_at": Wiring(self.connector).clock.now() - timedelta(minutes=number),
+            "created_at": FakeClock().now() - timedelta(minutes=number),
         }
         return Refund(
             status=self.connector.statuses.get(chosen, UNKNOWN),
@@ -73,7 +75,7 @@ class Cases:
         listing = self.connector.listing
         if listing is not None and listing.basis == "payment":
             return {"connector_transaction_id": made[0].connector_transaction_id}
-        return {"since": Wiring(self.connector).clock.now() - timedelta(days=2)}
+        return {"since": FakeClock().now() - timedelta(days=2)}
 
     def listed(self, wiring: Wiring, page_size: int) -> list[Refund]:
         """All refunds, listed with this page size."""

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refundry.client import RefundClient
 from refundry.errors import RefundryError
 from refundry.http import Response
-from refundry.model import UNKNOWN, Refund
+from refundry.model import UNKNOWN, Refund, RefundQuery
 from refundry.testing.cases import Cases
 from refundry.testing.mutations import mutated_bodies
 from refundry.testing.strategies import refunds
@@ -61,15 +62,16 @@ class MappingContract(Cases):
         wiring = self.wiring(refund)
         self.asked(wiring, refund)
         answered = tuple(wiring.answered)
+        query = self.query(refund)
         for number, good in enumerate(answered):
             client = wiring.client()
             for body in mutated_bodies(good.body, count // len(answered), chance):
                 wiring.tamper = _once_at(number, Response(200, good.headers, body))
-                self._check_mutated(client, refund, body)
+                self._check_mutated(client, query, body)
 
-    def _check_mutated(self, client: Any, refund: Refund, body: bytes) -> None:
+    def _check_mutated(self, client: RefundClient, query: RefundQuery, body: bytes) -> None:
         try:
-            mapped = client.get(self.query(refund))
+            mapped = client.get(query)
         except RefundryError as error:
             if "defect" in error.message:
                 pytest.fail(f"{error.message}: {body[:300]!r}")

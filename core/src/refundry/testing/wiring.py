@@ -14,7 +14,7 @@ from urllib3 import HTTPResponse
 from refundry.account import open_account
 from refundry.client import RefundClient
 from refundry.connector import Connector
-from refundry.http import Event, Moment, Response
+from refundry.http import Event, Moment, Response, WireRequest
 from refundry.model import Delivery, Refund
 from refundry.plugins import load_sandbox, sandbox_hooks
 from refundry.sandbox import Book, Call, ConnectorSandbox, answer
@@ -24,7 +24,7 @@ NONCE = "00000000-0000-4000-8000-000000000001"
 
 
 class Wiring(BaseAdapter):
-    """The sandbox of one account, as an adapter for any `requests.Session`.
+    """The sandbox of one account, as the transport of its clients and as an adapter for any `requests.Session`.
 
     ``sent`` lists the requests that reached it, ``answered`` its answers; ``tamper`` may be set to change each answer
     on its way.
@@ -39,18 +39,17 @@ class Wiring(BaseAdapter):
         self.book = Book(now=self.clock.now(), refunds={one.connector_refund_id or "": one for one in refunds})
         self.hooks = sandbox_hooks(sandbox(connector(**sandbox.settings)))
         self.urls = open_account(connector, sandbox.settings).urls
-        self._adapter = HTTPAdapter()
-        self.sent: list[requests.PreparedRequest] = []
+        self.sent: list[WireRequest | requests.PreparedRequest] = []
         self.answered: list[Response] = []
         self.tamper: Callable[[Response], Response] = _unchanged
 
     def client(self, settings: Mapping[str, Any] | None = None, **options: Any) -> RefundClient:
         """A client of this sandbox, with its settings or others."""
-        session = requests.Session()
-        session.mount("https://", self)
         chosen = self.settings if settings is None else settings
-        given: dict[str, Any] = {"session": session, "clock": self.clock, "rate_limit": math.inf, **options}
-        return RefundClient(self.connector, **given, **chosen)
+        given: dict[str, Any] = {"clock": self.clock, "rate_limit": math.inf, **options}
+        client = RefundClient(self.connector, **given, **chosen)
+        client._transport = _Direct(self)  # type: ignore[assignment]
+        return client
 
     def event(self, refund: Refund, settings: Mapping[str, Any] | None = None) -> Event:
         """The webhook that says how this refund stands, signed with these settings."""
@@ -59,16 +58,20 @@ class Wiring(BaseAdapter):
         return hooks.render_event(refund, Moment(now=self.clock.now(), nonce=NONCE))
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """The sandbox's answer to a request of a session."""
+        response = self.answer(request)
+        raw = HTTPResponse(
+            BytesIO(response.body), headers=response.headers, status=response.status_code, preload_content=False
+        )
+        return HTTPAdapter().build_response(request, raw)
+
+    def answer(self, request: WireRequest | requests.PreparedRequest) -> Response:
         """The sandbox's answer to a request."""
         self.sent.append(request)
         self.book.now = self.clock.now()
         good = self.reply(self._call(request))
         self.answered.append(good)
-        response = self.tamper(good)
-        raw = HTTPResponse(
-            BytesIO(response.body), headers=response.headers, status=response.status_code, preload_content=False
-        )
-        return self._adapter.build_response(request, raw)
+        return self.tamper(good)
 
     def reply(self, call: Call) -> Response:
         """What the processor says to a call."""
@@ -77,21 +80,30 @@ class Wiring(BaseAdapter):
     def close(self) -> None:
         """Nothing is open."""
 
-    def _call(self, request: requests.PreparedRequest) -> Call:
-        url = request.url or ""
-        base, path = "", ""
-        for name, prefix in self.urls.items():
-            if url.startswith(prefix):
-                base, path = name, url.removeprefix(prefix).partition("?")[0]
-        body = request.body or b""
+    def _call(self, request: WireRequest | requests.PreparedRequest) -> Call:
+        url, body = request.url or "", request.body or b""
+        named = ((name, prefix) for name, prefix in self.urls.items() if url.startswith(prefix))
+        base, prefix = next(named, ("", url))
         return Call(
             base=base,
             method=request.method or "",
             url=url,
-            path=path,
+            path=url.removeprefix(prefix).partition("?")[0],
             headers=dict(request.headers),
             body=body if isinstance(body, bytes) else str(body).encode(),
         )
+
+
+class _Direct:
+    """A transport without HTTP, which the contract need not try for every connector anew."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def send(self, request: WireRequest, deadline: float, limit: int) -> Response:
+        return self._wiring.answer(request)
+
+    def close(self) -> None: ...
 
 
 def sandbox_of(connector: type[Connector]) -> type[ConnectorSandbox[Any]]:

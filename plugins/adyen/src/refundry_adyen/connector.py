@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import timedelta
 
+from refundry.auth import basic_credentials
 from refundry.connector import Connector, Secrets, setting, signing_secrets
 from refundry.errors import ConfigurationError, MappingError, SignatureError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Response
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundEvent
+from refundry.model import ErrorInfo, Refund, RefundEvent
 from refundry.reading import Fields, each_event
 from refundry.signing import check_signature, hmac_base64, same
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 # Where docs.adyen.com/development-resources/currency-codes differs from ISO 4217.
 EXPONENTS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
@@ -86,11 +87,6 @@ class Adyen(Connector):
             missing = "webhook_password" if self.webhook_username else "webhook_username"
             raise ConfigurationError(f"the setting {missing} is missing: Basic authentication needs both or neither")
 
-    @property
-    def basic_credentials(self) -> str:
-        """User name and password of the webhook as RFC 7617 writes them."""
-        return base64.b64encode(f"{self.webhook_username}:{self.webhook_password}".encode()).decode()
-
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         self._check_password(event)
@@ -115,10 +111,11 @@ class Adyen(Connector):
         return Response(200, {"Content-Type": "text/plain"}, b"[accepted]") if accepted else None
 
     def _check_password(self, event: Event) -> None:
-        if not self.webhook_username:
+        if not (self.webhook_username and self.webhook_password):
             return
         scheme, _, given = (event.header("Authorization") or "").partition(" ")
-        if scheme.lower() != "basic" or not same(given.strip(), self.basic_credentials):
+        expected = basic_credentials(self.webhook_username, self.webhook_password)
+        if not same(f"{scheme.capitalize()} {given.strip()}", expected):
             raise SignatureError("the webhook's user name or password is missing or wrong: compare them with Adyen's")
 
     def _event(self, item: Fields) -> RefundEvent | None:
@@ -137,7 +134,7 @@ class Adyen(Connector):
         )
 
     def _refund(self, item: Fields, word: str) -> Refund:
-        status = self.statuses.get(word, UNKNOWN)
+        status = self.status_of(word)
         happened = item.iso_time("eventDate")
         # The result of a void comes under the void's own reference; what it voids, the refund, is the original.
         voided = word.startswith(VOID)
@@ -186,9 +183,8 @@ def _word(item: Fields) -> str:
 
 
 def _error(item: Fields) -> ErrorInfo | None:
-    code = item.text("additionalData", "acquirerErrorCode")
     message = item.text("reason") or item.text("additionalData", "acquirerErrorDescription")
-    return ErrorInfo(code=code, message=message) if code or message else None
+    return ErrorInfo.of(code=item.text("additionalData", "acquirerErrorCode"), message=message)
 
 
 def _is_hex(text: str) -> bool:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
 from refundry.money import to_minor
 from refundry.reading import Fields
-from refundry.sandbox import ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import ConnectorSandbox, json_event, json_response, unknown_call
 from refundry_adyen.connector import ACTION, EXPONENTS, VOID, Adyen, signature
+
+
+def _error(status_code: int, code: str, kind: str, message: str) -> Response:
+    body = {"status": status_code, "errorCode": code, "message": message, "errorType": kind}
+    return json_response(body, status_code)
 
 
 class AdyenSandbox(ConnectorSandbox[Adyen]):
@@ -40,22 +46,16 @@ class AdyenSandbox(ConnectorSandbox[Adyen]):
         }
     )
     event_words = frozenset(Adyen.statuses)
+    errors = {
+        AuthenticationError: _error(401, "000", "security", "Unauthorized"),
+        RateLimited: _error(429, "000", "validation", "Too many requests"),
+        ProcessorUnavailable: _error(500, "000", "internal", "Internal error"),
+        RefundryError: _error(404, "000", "validation", "Not found"),
+    }
 
     @hookimpl
     def answer_call(self) -> Response:
         raise unknown_call()
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "000", "security", "Unauthorized")
-            case RateLimited():
-                return _error(429, "000", "validation", "Too many requests")
-            case ProcessorUnavailable():
-                return _error(500, "000", "internal", "Internal error")
-            case _:
-                return _error(404, "000", "validation", "Not found")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -64,10 +64,10 @@ class AdyenSandbox(ConnectorSandbox[Adyen]):
         item["additionalData"]["hmacSignature"] = signature(Fields(item), key)
         live = "true" if self.connector.environment == "PRODUCTION" else "false"
         body = encode_json({"live": live, "notificationItems": [{"NotificationRequestItem": item}]})
-        headers = {"Content-Type": "application/json"}
-        if self.connector.webhook_username:
-            headers["Authorization"] = f"Basic {self.connector.basic_credentials}"
-        return Event(headers=headers, body=body, received_at=moment.now)
+        connector, headers = self.connector, {}
+        if connector.webhook_username:
+            headers["Authorization"] = basic_credentials(connector.webhook_username, connector.webhook_password or "")
+        return json_event(body, moment, headers)
 
 
 def _item(refund: Refund, moment: Moment, merchant_account: str) -> dict[str, Any]:
@@ -94,8 +94,3 @@ def _item(refund: Refund, moment: Moment, merchant_account: str) -> dict[str, An
         "reason": (error.message if error else None) or "",
         "success": success,
     }
-
-
-def _error(status_code: int, code: str, kind: str, message: str) -> Response:
-    body = {"status": status_code, "errorCode": code, "message": message, "errorType": kind}
-    return json_response(body, status_code)

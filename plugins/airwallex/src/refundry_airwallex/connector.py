@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
-from refundry.auth import token_auth
+from refundry.auth import header_auth, token_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Request, Response, Token, WireRequest, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.http import Event, Params, Request, Response, Token, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
-from refundry.times import from_unix, to_iso
+from refundry.signing import check_hmac, check_sent, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_milliseconds, to_iso
 
 # The token's expires_at is on Airwallex's clock, and its lifetime is documented.
 TOKEN_LIFETIME = timedelta(minutes=30)
@@ -44,16 +27,6 @@ REFUND_EVENTS = (
     "refund.processing",  # older API versions
     "refund.succeeded",  # older API versions
 )
-
-# By HTTP status, and where that alone does not say it, by code.
-REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "check the identifiers"),
-    401: (AuthenticationError, "check client_id, api_key and the environment"),
-    403: (AuthenticationError, "the API key lacks the right to read Payment Acceptance of this account"),
-    409: (ConnectorError, "it is in conflict with another request"),
-    "resource_not_found": (RefundNotFound, "no such identifier in this account and environment"),
-    "not_found": (RefundNotFound, "no such identifier in this account and environment"),  # older API versions
-}
 
 
 class Airwallex(Connector):
@@ -82,6 +55,15 @@ class Airwallex(Connector):
         "PROCESSING": PENDING,
         "SUCCEEDED": SUCCEEDED,
     }
+    # By HTTP status, and where that alone does not say it, by code.
+    refusals = {
+        400: (ConnectorError, "check the identifiers"),
+        401: (AuthenticationError, "check client_id, api_key and the environment"),
+        403: (AuthenticationError, "the API key lacks the right to read Payment Acceptance of this account"),
+        409: (ConnectorError, "it is in conflict with another request"),
+        "resource_not_found": (RefundNotFound, "no such identifier in this account and environment"),
+        "not_found": (RefundNotFound, "no such identifier in this account and environment"),  # older API versions
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     event_tolerance = timedelta(minutes=5)
 
@@ -100,7 +82,7 @@ class Airwallex(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("api", "v1", "pa", "refunds", query.connector_refund_id or ""))
+        return self._get(url_path("api", "v1", "pa", "refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -113,9 +95,9 @@ class Airwallex(Connector):
         if payment:
             name = "payment_attempt_id" if payment.startswith("att_") else "payment_intent_id"
             return self._get("/api/v1/pa/refunds", {name: payment, **paging})
-        # Whether the ends count is not said, so one second more on either side; the client leaves out what is outside.
-        margin = timedelta(seconds=1)
-        times = {"from_created_at": _seconds(window.since - margin), "to_created_at": _seconds(window.until + margin)}
+        # Whether the ends count is not said; the client leaves out what is outside.
+        asked = window.widened(timedelta(seconds=1))
+        times = {"from_created_at": to_iso(asked.since, "seconds"), "to_created_at": to_iso(asked.until, "seconds")}
         return self._get("/api/v1/pa/refunds", {**times, **paging})
 
     @hookimpl
@@ -130,7 +112,8 @@ class Airwallex(Connector):
     @hookimpl
     def fetch_token(self) -> Request:
         headers = {"x-login-as": self.account_id} if self.account_id else {}
-        return Request("POST", "/api/v1/authentication/login", headers=headers, json={}, auth=self._log_in)
+        credentials = header_auth({"x-client-id": self.client_id, "x-api-key": self.api_key})
+        return Request("POST", "/api/v1/authentication/login", headers=headers, json={}, auth=credentials)
 
     @hookimpl
     def map_token(self, response: Response) -> Token:
@@ -143,21 +126,13 @@ class Airwallex(Connector):
             return None
         fields = Fields(response.json())
         code = fields.text("code")
-        refusal = REFUSALS.get(response.status_code) or REFUSALS.get(code or "")
-        if refusal is None:
-            return None
-        kind, advice = refusal
-        return kind(f"Airwallex refused the request: {advice}", code=code, request_id=fields.text("trace_id"))
+        return self.refusal(response.status_code, code, code=code, request_id=fields.text("trace_id"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         sent = required_header(event, "x-timestamp")
-        try:
-            check_age(event, from_unix(sent, per_second=1000), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header x-timestamp has no time") from None
-        expected = [hmac_hex(secret.encode(), sent.encode() + event.body) for secret in self.webhook_secret.every()]
-        check_signature(expected, [required_header(event, "x-signature")])
+        check_sent(event, sent, self.event_tolerance, read=from_milliseconds)
+        check_hmac(self.webhook_secret.every(), sent.encode() + event.body, required_header(event, "x-signature"))
         return True
 
     @hookimpl
@@ -170,27 +145,21 @@ class Airwallex(Connector):
         is_foreign = self._is_foreign(fields)
         return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"), foreign=is_foreign)]
 
-    def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
-        return request.with_headers({"x-client-id": self.client_id, "x-api-key": self.api_key})
-
-    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         account = {"x-on-behalf-of": self.connected_account_id} if self.connected_account_id else {}
         headers = {"x-api-version": self.api_version, **account}
-        return Request("GET", path, params=params or {}, headers=headers, auth=token_auth)
+        return Request("GET", path, params=params, headers=headers, auth=token_auth)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status = fields.word("status")
-        failure = ErrorInfo(
-            code=fields.text("failure_details", "code"), message=fields.text("failure_details", "message")
-        )
+        status, failure = fields.word("status"), fields.first("failure_details")
         return Refund(
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_intent_id") or fields.text("payment_attempt_id"),
             merchant_refund_id=fields.text("request_id"),
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
-            error=failure if failure != ErrorInfo() else None,
+            error=ErrorInfo.of(code=failure.text("code"), message=failure.text("message")),
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("created_at"),
@@ -206,7 +175,3 @@ class Airwallex(Connector):
             return False
         # Some events name the account by a UUID: it can only be compared with its like.
         return named != ours and named.startswith("acct_") == ours.startswith("acct_")
-
-
-def _seconds(moment: datetime) -> str:
-    return to_iso(moment.replace(microsecond=0))

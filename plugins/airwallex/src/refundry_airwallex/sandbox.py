@@ -9,9 +9,9 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.signing import hmac_hex
-from refundry.times import from_iso
+from refundry.writing import currency_of, decimal_of, filled
 from refundry_airwallex.connector import TOKEN_LIFETIME, Airwallex
 
 EVENTS = {
@@ -22,6 +22,10 @@ EVENTS = {
     "SUCCEEDED": "refund.succeeded",
     "FAILED": "refund.failed",
 }
+
+
+def _error(status_code: int, code: str, message: str) -> Response:
+    return json_response({"code": code, "message": message, "trace_id": "refundrysandbox"}, status_code)
 
 
 class AirwallexSandbox(ConnectorSandbox[Airwallex]):
@@ -49,14 +53,22 @@ class AirwallexSandbox(ConnectorSandbox[Airwallex]):
     }
     currency = "AUD"
 
+    errors = {
+        AuthenticationError: _error(401, "credentials_invalid", "Access was denied."),
+        RefundNotFound: _error(404, "resource_not_found", "There is no such resource."),
+        RateLimited: _error(429, "too_many_requests", "There were too many requests."),
+        ProcessorUnavailable: _error(503, "service_unavailable", "The service is unavailable."),
+        RefundryError: _error(400, "validation_error", "The request is invalid."),
+    }
+
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
         connector = self.connector
         if call.segments[-1] == "login":
-            if (call.header("x-client-id"), call.header("x-api-key")) != (connector.client_id, connector.api_key):
-                raise AuthenticationError("the API key is not the sandbox's", code="credentials_invalid")
-        elif not book.accepts_token(call.header("Authorization").removeprefix("Bearer ")):
-            raise AuthenticationError("the access token is unknown or has expired", code="credentials_expired")
+            call.check_header("x-client-id", connector.client_id)
+            call.check_header("x-api-key", connector.api_key)
+        else:
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -67,27 +79,13 @@ class AirwallexSandbox(ConnectorSandbox[Airwallex]):
             case "GET", "api", "v1", "pa", "refunds", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case "GET", "api", "v1", "pa", "refunds":
-                return _render_list(call.params, book)
+                return _render_list(call, book)
             case _:
                 raise unknown_call()
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response(_refund(refund))
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, error.code or "unauthorized", "Access was denied.")
-            case RefundNotFound():
-                return _error(404, "resource_not_found", "There is no such resource.")
-            case RateLimited():
-                return _error(429, "too_many_requests", "There were too many requests.")
-            case ProcessorUnavailable():
-                return _error(503, "service_unavailable", "The service is unavailable.")
-            case _:
-                return _error(400, "validation_error", "The request is invalid.")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -100,19 +98,18 @@ class AirwallexSandbox(ConnectorSandbox[Airwallex]):
         }
         body, sent = encode_json(envelope), str(int(moment.now.timestamp() * 1000))
         signature = hmac_hex(self.connector.webhook_secret.every()[0].encode(), sent.encode() + body)
-        headers = {"Content-Type": "application/json", "x-timestamp": sent, "x-signature": signature}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"x-timestamp": sent, "x-signature": signature})
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount, error = refund.refund_amount, refund.error
+    error = refund.error
     shape = {
         "id": refund.connector_refund_id,
         "request_id": refund.merchant_refund_id,
         "payment_intent_id": refund.connector_transaction_id,
         "payment_attempt_id": "att_refundrysandbox",
-        "amount": amount.decimal if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount": decimal_of(refund),
+        "currency": currency_of(refund),
         "reason": refund.refund_reason,
         "status": refund.connector_status,
         "acquirer_reference_number": refund.acquirer_reference_number,
@@ -121,24 +118,19 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "created_at": _time(refund.created_at) if refund.created_at else None,
         "updated_at": _time(refund.updated_at) if refund.updated_at else None,
     }
-    return {name: value for name, value in shape.items() if value is not None}
+    return filled(shape)
 
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def _render_list(params: dict[str, str], book: Book) -> Response:
-    since, until = params.get("from_created_at"), params.get("to_created_at")
+def _render_list(call: Call, book: Book) -> Response:
     refunds = book.listed(
-        since=from_iso(since) if since else None,
-        until=from_iso(until) if until else None,
-        connector_transaction_id=params.get("payment_intent_id"),
+        since=call.time("from_created_at"),
+        until=call.time("to_created_at"),
+        connector_transaction_id=call.params.get("payment_intent_id"),
     )
-    number, size = int(params.get("page_num", "0")), int(params.get("page_size", "100"))
-    shown = [_refund(refund) for refund in refunds[number * size : (number + 1) * size]]
-    return json_response({"has_more": (number + 1) * size < len(refunds), "items": shown})
-
-
-def _error(status_code: int, code: str, message: str) -> Response:
-    return json_response({"code": code, "message": message, "trace_id": "refundrysandbox"}, status_code)
+    number, size = int(call.params["page_num"]), int(call.params["page_size"])
+    shown, more = part(refunds, size, skip=number * size)
+    return json_response({"has_more": more, "items": [_refund(refund) for refund in shown]})

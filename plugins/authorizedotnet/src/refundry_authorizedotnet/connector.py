@@ -17,22 +17,11 @@ from refundry.errors import (
     RefundryError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Auth, Event, Moment, Request, Response, WireRequest, parse_json
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, each_event, hint_page
-from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.http import Event, Moment, Request, Response, WireRequest, parse_json
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, each_event, page
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 PATH = "/xml/v1/request.api"
 REFUND_TYPE = "refundTransaction"
@@ -41,6 +30,7 @@ REFUND_WORDS = ("refundPendingSettlement", "refundSettledSuccessfully")
 # Voids and fraud decisions may concern a payment: a get tells.
 REFUND_EVENTS = ("refund.created", "void.created", "fraud.held", "fraud.approved", "fraud.declined")
 
+ACCOUNT = "check api_login_id, transaction_key, environment, and that its Transaction Details API is enabled"
 REFUSED_CODES = ("E00005", "E00006", "E00007", "E00008", "E00010", "E00011")
 BUSY_CODES = ("E00001", "E00049", "E00053", "E00104")
 
@@ -84,6 +74,12 @@ class AuthorizeDotNet(Connector):
         "chargeback": "a dispute about a payment",
         "chargebackReversal": "a dispute about a payment, taken back",
     }
+    refusals = {
+        "E00040": (RefundNotFound, "the transaction is not in this account"),
+        **dict.fromkeys(REFUSED_CODES, (AuthenticationError, ACCOUNT)),
+        **dict.fromkeys(BUSY_CODES, (ProcessorUnavailable, "it could not answer, try again later")),
+        "": (ConnectorError, "an identifier is digits alone"),
+    }
     listing = Listing(basis="settled", max_days=31, complete=False, max_page_size=1000)
     settles_within = timedelta(days=1)
 
@@ -103,7 +99,7 @@ class AuthorizeDotNet(Connector):
         fields = _accepted(response).at("transaction")
         word = fields.word("transactionStatus")
         _check_type(fields, word)
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         # What never settles is settled with zero.
         amount = "authAmount" if fields.get("settleAmount") in (None, "", 0) else "settleAmount"
         return Refund(
@@ -138,28 +134,26 @@ class AuthorizeDotNet(Connector):
         fields = _accepted(response)
         if cursor is None:
             # Batches are no refunds; the same helper reads them, so that a bad one costs one.
-            found = hint_page(fields.items("batchList"), lambda item: _named(item, "batchId"))
+            found = page(fields.items("batchList"), lambda item: _named(item, "batchId"))
             ids = [batch.connector_refund_id for batch in found.hints]
             return RefundPage(problems=found.problems, cursor=json.dumps([ids, 1]))
         following = _next_cursor(fields, cursor, window.page_size)
-        return hint_page(fields.items("transactions"), lambda item: self._hint(item, window), cursor=following)
+        return page(fields.items("transactions"), lambda item: self._hint(item, window), cursor=following)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
         fields = Fields(response.json())
         if fields.get("messages", "resultCode") != "Error":
             return None
-        messages = fields.get("messages", "message")
-        first = messages[0] if isinstance(messages, list) and messages else messages
-        code = Fields({"message": first}).text("message", "code")
-        return _error(code)
+        code = fields.first("messages", "message").text("code")
+        return self.refusal(code, "", code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         scheme, _, signature = required_header(event, "X-ANET-Signature").partition("=")
         # The key is the text as shown, not the bytes that its digits stand for.
-        expected = [hmac_hex(key.encode(), event.body, "sha512") for key in self.signature_key.candidates()]
-        check_signature(expected, [signature.strip().lower()] if scheme.strip().lower() == "sha512" else [])
+        given = [signature.strip().lower()] if scheme.strip().lower() == "sha512" else []
+        check_hmac(self.signature_key.candidates(), event.body, given, digest="sha512")
         return True
 
     @hookimpl
@@ -167,7 +161,13 @@ class AuthorizeDotNet(Connector):
         return each_event([event.json()], _map_notification)
 
     def _post(self, name: str, fields: Mapping[str, object]) -> Request:
-        return Request("POST", PATH, json={name: fields}, auth=_merchant_auth(self.api_login_id, self.transaction_key))
+        return Request("POST", PATH, json={name: fields}, auth=self._authenticate)
+
+    def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
+        ((name, fields),) = parse_json(request.body or b"").items()
+        # The order is checked: the credentials must come first.
+        credentials = {"name": self.api_login_id, "transactionKey": self.transaction_key}
+        return request.with_json({name: {"merchantAuthentication": credentials, **fields}})
 
     def _hint(self, item: object, window: Window) -> RefundQuery | None:
         fields = Fields(item)
@@ -191,31 +191,11 @@ def _map_notification(body: object) -> RefundEvent | None:
     return RefundEvent(query=_named(subject.value, "id"), event_id=fields.text("notificationId"))
 
 
-def _merchant_auth(login: str, key: str) -> Auth:
-    def authenticate(request: WireRequest, moment: Moment) -> WireRequest:
-        ((name, fields),) = parse_json(request.body or b"").items()
-        # The order is checked: the credentials must come first.
-        return request.with_json({name: {"merchantAuthentication": {"name": login, "transactionKey": key}, **fields}})
-
-    return authenticate
-
-
 def _accepted(response: Response) -> Fields:
     fields = Fields(response.json())
     if fields.word("messages", "resultCode") != "Ok":
         raise MappingError("messages.resultCode is not Ok", field="messages.resultCode")
     return fields
-
-
-def _error(code: str | None) -> RefundryError:
-    if code == "E00040":
-        return RefundNotFound("Authorize.Net does not know this transaction in this account", code=code)
-    if code in REFUSED_CODES:
-        advice = "check api_login_id, transaction_key, environment, and that its Transaction Details API is enabled"
-        return AuthenticationError(f"Authorize.Net refuses this account: {advice}", code=code)
-    if code in BUSY_CODES:
-        return ProcessorUnavailable("Authorize.Net could not answer: try again later", code=code)
-    return ConnectorError("Authorize.Net refused the request: an identifier is digits alone", code=code)
 
 
 def _check_type(fields: Fields, word: str | None) -> None:
@@ -229,11 +209,10 @@ def _failure(fields: Fields) -> ErrorInfo | None:
     returned = fields.get("returnedItems")
     if isinstance(returned, list) and returned:
         item = Fields({"returnedItem": returned[-1]})
-        return ErrorInfo(code=item.text("returnedItem", "code"), message=item.text("returnedItem", "description"))
+        return ErrorInfo.of(code=item.text("returnedItem", "code"), message=item.text("returnedItem", "description"))
     if fields.text("responseCode") == "1":  # approved: what came later has no code
         return None
-    code, message = fields.text("responseReasonCode"), fields.text("responseReasonDescription")
-    return ErrorInfo(code=code, message=message) if code or message else None
+    return ErrorInfo.of(code=fields.text("responseReasonCode"), message=fields.text("responseReasonDescription"))
 
 
 def _named(item: object, name: str) -> RefundQuery:

@@ -15,10 +15,12 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
-from refundry.model import MANUAL_REVIEW, Refund
+from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
 from refundry.signing import hmac_hex
+from refundry.status import MANUAL_REVIEW
 from refundry.times import from_iso, to_iso
+from refundry.writing import decimal_of, iso_of
 from refundry_authorizedotnet.connector import PATH, REFUND_TYPE, AuthorizeDotNet
 
 SETTLED = "refundSettledSuccessfully"
@@ -30,6 +32,19 @@ EVENTS = {
     "approvedReview": "fraud.approved",
     "failedReview": "fraud.declined",
 }
+
+
+def _error(code: str, text: str) -> Response:
+    return _answer({"messages": _messages("Error", code, text)})
+
+
+def _messages(result: str, code: str, text: str) -> dict[str, Any]:
+    return {"resultCode": result, "message": [{"code": code, "text": text}]}
+
+
+def _answer(value: object) -> Response:
+    # Every answer begins with a byte order mark.
+    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + encode_json(value))
 
 
 class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
@@ -57,6 +72,13 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
         "error",
         "refund_reason",
         "processed_at",
+    }
+    errors = {
+        AuthenticationError: _error("E00007", "authentication failed"),
+        RefundNotFound: _error("E00040", "no such record"),
+        RateLimited: Response(429),
+        ProcessorUnavailable: _error("E00053", "too busy"),
+        RefundryError: _error("E00003", "the request is not valid"),
     }
 
     @hookimpl
@@ -87,21 +109,6 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return _ok({"transaction": _transaction(refund)})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error("E00007", "authentication failed")
-            case RefundNotFound():
-                return _error("E00040", "no such record")
-            case RateLimited():
-                # No code stands for it; this is what a gateway in front would answer.
-                return Response(429)
-            case ProcessorUnavailable():
-                return _error("E00053", "too busy")
-            case _:
-                return _error(error.code or "E00003", "the request is not valid")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -138,7 +145,7 @@ def _transaction(refund: Refund) -> dict[str, Any]:
         {
             "transId": refund.connector_refund_id,
             "refTransId": refund.connector_transaction_id,
-            "submitTimeUTC": to_iso(refund.created_at) if refund.created_at else None,
+            "submitTimeUTC": iso_of(refund.created_at),
             "transactionType": REFUND_TYPE,
             "transactionStatus": refund.connector_status,
             **_reason(refund),
@@ -198,7 +205,7 @@ def _item(refund: Refund) -> dict[str, Any]:
 
 
 def _amount(refund: Refund) -> object:
-    return refund.refund_amount.decimal if refund.refund_amount else None
+    return decimal_of(refund)
 
 
 def _present(facts: dict[str, Any]) -> dict[str, Any]:
@@ -207,16 +214,3 @@ def _present(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _ok(facts: dict[str, Any]) -> Response:
     return _answer({**facts, "messages": _messages("Ok", "I00001", "Successful.")})
-
-
-def _error(code: str, text: str) -> Response:
-    return _answer({"messages": _messages("Error", code, text)})
-
-
-def _messages(result: str, code: str, text: str) -> dict[str, Any]:
-    return {"resultCode": result, "message": [{"code": code, "text": text}]}
-
-
-def _answer(value: object) -> Response:
-    # Every answer begins with a byte order mark.
-    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + encode_json(value))

@@ -8,32 +8,13 @@ from datetime import UTC, timedelta, timezone
 
 from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    ConnectorError,
-    InvalidQuery,
-    NotARefund,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.errors import ConnectorError, InvalidQuery, NotARefund, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    RefundStatus,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_hmac, check_sent, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
 from refundry.times import from_iso
 
 REPORT_ZONE = timezone(timedelta(hours=-8))  # the same all year
@@ -63,6 +44,11 @@ class BlueSnap(Connector):
         "FAIL": FAILED,  # not in the documents of refunds, and expected by hyperswitch-prism
         "PENDING_MERCHANT_REVIEW": MANUAL_REVIEW,  # likewise
     }
+    refusals = {
+        403: (RefundNotFound, "no such transaction, or not for these credentials, their roles or payment_method_type"),
+        503: (RateLimited, "ask less often"),
+        **dict.fromkeys((400, 409, 422), (ConnectorError, "check the identifiers")),
+    }
     # Reports are two to three hours late.
     listing = Listing(basis="created", by_payment=True, complete=False, max_page_size=5000)
     unsigned_events = True
@@ -76,7 +62,7 @@ class BlueSnap(Connector):
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
         if not _alternative(query):
-            return self._get(url_path("services", "2", "transactions", query.connector_refund_id or ""))
+            return self._get(url_path("services", "2", "transactions", query.connector_refund_id))
         if not query.connector_transaction_id:
             raise InvalidQuery("a refund of this payment_method_type is in its payment: give connector_transaction_id")
         return self._get(url_path("services", "2", "alt-transactions", query.connector_transaction_id))
@@ -117,9 +103,7 @@ class BlueSnap(Connector):
         fields = Fields(response.json())
         if window.connector_transaction_id is None:
             # The report says no status, so each refund is asked for.
-            return hint_page(
-                fields.required_items("data"), _reported, cursor=response.header("next-page-token") or None
-            )
+            return page(fields.required_items("data"), _reported, cursor=response.header("next-page-token") or None)
         payment_id = fields.required("transactionId")
         # A payment without refunds has no such part.
         items = fields.required_items("refunds", "refund") if fields.get("refunds") is not None else []
@@ -127,22 +111,14 @@ class BlueSnap(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code not in (400, 403, 409, 422, 503):
+        if response.status_code not in self.refusals:
             return None
-        messages = Fields(response.json()).items("message")
-        message = Fields(messages[0] if messages else {}, where="message")
+        message = Fields(response.json()).first("message")
         code = message.text("errorName") or message.text("code")
-        match response.status_code:
-            case 403:
-                advice = "check the identifier, payment_method_type and the roles of the API credentials"
-                return RefundNotFound(
-                    f"BlueSnap has no such transaction, or not for these credentials: {advice}", code=code
-                )
-            case 503:
-                # Too many requests are said like this as well.
-                limited = re.search(r"\brate\b|concurren|too many", message.text("description") or "", re.IGNORECASE)
-                return RateLimited("BlueSnap asks for fewer requests", code=code) if limited else None
-        return ConnectorError("BlueSnap refused the request: check the identifiers", code=code)
+        # Too many requests are said with the status of an outage.
+        limited = re.search(r"\brate\b|concurren|too many", message.text("description") or "", re.IGNORECASE)
+        is_outage = response.status_code == 503 and not limited
+        return None if is_outage else self.refusal(response.status_code, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -151,12 +127,8 @@ class BlueSnap(Connector):
             return False
         sent = required_header(event, "bls-ipn-timestamp")
         signed = sent.encode(errors="surrogatepass") + event.body
-        expected = [hmac_hex(key.encode(), signed) for key in self.webhook_key.every()]
-        check_signature(expected, [required_header(event, "bls-signature")])
-        try:
-            check_age(event, from_iso(sent, zone=UTC), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header bls-ipn-timestamp has no time") from None
+        check_hmac(self.webhook_key.every(), signed, required_header(event, "bls-signature"))
+        check_sent(event, sent, self.event_tolerance, read=lambda text: from_iso(text, zone=UTC))
         return True
 
     @hookimpl
@@ -167,17 +139,16 @@ class BlueSnap(Connector):
         if "REFUND" not in kind:
             return []
         refund_id = fields.text("reversalRefNum")
+        read_payment = fields.text if refund_id else fields.required
         query = RefundQuery(
             connector_refund_id=refund_id,
-            connector_transaction_id=fields.text("referenceNumber")
-            if refund_id
-            else fields.required("referenceNumber"),
+            connector_transaction_id=read_payment("referenceNumber"),
             payment_method_type=fields.text("paymentMethod"),
         )
         return [RefundEvent(query=query, event_id=f"{kind}-{refund_id}" if refund_id else None)]
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
-        return Request("GET", path, params=params or {}, auth=basic_auth(self.api_username, self.api_password))
+    def _get(self, path: str, params: Params = ()) -> Request:
+        return Request("GET", path, params=params, auth=basic_auth(self.api_username, self.api_password))
 
     def _report(self, params: dict[str, object]) -> Request:
         return self._get("/services/2/report/TransactionDetail", params)

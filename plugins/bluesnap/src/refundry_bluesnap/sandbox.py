@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime, timedelta
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_query
 from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import currency_of, decimal_of, filled
 from refundry_bluesnap.connector import REPORT_ZONE, BlueSnap
+
+
+def _error(status_code: int, name: str, description: str) -> Response:
+    facts = {"errorName": name, "code": "20000", "description": description}
+    return json_response({"message": [facts]}, status_code)
 
 
 class BlueSnapSandbox(ConnectorSandbox[BlueSnap]):
@@ -32,12 +38,17 @@ class BlueSnapSandbox(ConnectorSandbox[BlueSnap]):
     }
     expressible = (ConnectorSandbox.expressible - {"created_at"}) | {"merchant_refund_id"}
     currency = "USD"
+    errors = {
+        AuthenticationError: Response(401),
+        RefundNotFound: _error(403, "USER_NOT_AUTHORIZED", "The user may not see this transaction"),
+        RateLimited: _error(429, "TOO_MANY_REQUESTS", "The request rate is too high"),
+        ProcessorUnavailable: _error(503, "SERVER_GENERAL_FAILURE", "The service is not available"),
+        RefundryError: _error(400, "INVALID_TRANSACTION_ID", "The transaction id is not valid"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        credentials = f"{self.connector.api_username}:{self.connector.api_password}"
-        if call.header("Authorization") != f"Basic {base64.b64encode(credentials.encode()).decode()}":
-            raise AuthenticationError("the credentials are not the sandbox's")
+        call.check_header("Authorization", basic_credentials(self.connector.api_username, self.connector.api_password))
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -60,32 +71,17 @@ class BlueSnapSandbox(ConnectorSandbox[BlueSnap]):
             **_amount(refund),
             "processingInfo": {"processingStatus": refund.connector_status},
         }
-        return json_response({name: value for name, value in facts.items() if value is not None})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return Response(401)
-            case RefundNotFound():
-                return _error(403, "USER_NOT_AUTHORIZED", "The user may not see this transaction")
-            case RateLimited():
-                return _error(429, "TOO_MANY_REQUESTS", "The request rate is too high")
-            case ProcessorUnavailable():
-                return _error(503, "SERVER_GENERAL_FAILURE", "The service is not available")
-            case _:
-                return _error(400, "INVALID_TRANSACTION_ID", "The transaction id is not valid")
+        return json_response(filled(facts))
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
-        amount = refund.refund_amount
         fields = {
             "transactionType": "PENDING_REFUND" if refund.connector_status == "PENDING" else "REFUND",
             "referenceNumber": refund.connector_transaction_id,
             "reversalRefNum": refund.connector_refund_id,
             "merchantTransactionId": refund.merchant_refund_id,
-            "invoiceChargeAmount": amount.decimal if amount else None,
-            "invoiceChargeCurrency": amount.currency if amount else None,
+            "invoiceChargeAmount": decimal_of(refund),
+            "invoiceChargeCurrency": currency_of(refund),
         }
         body, sent = encode_query(fields).encode(), f"{moment.now:%Y-%m-%d %H:%M:%S}.000"
         signature = hmac_hex(self.connector.webhook_key.every()[0].encode(), sent.encode() + body)
@@ -105,9 +101,6 @@ def _amount(refund: Refund) -> dict[str, Any]:
 
 
 def _payment(payment_id: str, book: Book) -> dict[str, Any]:
-    refunds = book.listed(connector_transaction_id=payment_id)
-    if not refunds:
-        raise RefundNotFound("no such payment in the sandbox")
     items = [
         {
             "refundTransactionId": int(refund.connector_refund_id or 0),
@@ -115,7 +108,7 @@ def _payment(payment_id: str, book: Book) -> dict[str, Any]:
             "reason": refund.refund_reason,
             **_amount(refund),
         }
-        for refund in refunds
+        for refund in book.of_payment(payment_id)
     ]
     return {"transactionId": payment_id, "refunds": {"refund": items}}
 
@@ -147,8 +140,3 @@ def _row(refund: Refund) -> dict[str, str]:
         "Auth. Currency": amount.currency if amount else "",
         "Merchant Sales (Auth Currency)": str(amount.decimal) if amount else "",
     }
-
-
-def _error(status_code: int, name: str, description: str) -> Response:
-    facts = {"errorName": name, "code": "20000", "description": description}
-    return json_response({"message": [facts]}, status_code)

@@ -24,34 +24,15 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
 from refundry.signing import check_signature, hmac_hex
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
 from refundry.times import to_iso
 from refundry_braintree.queries import GET, GLOBAL_ID, LIST, OF_PAYMENT
 from refundry_braintree.webhooks import PAYLOAD, REFUND_EVENTS, challenge_of, form_of, is_refund, notification_of
 
 VERSION = "2019-01-01"
-
-ERRORS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "AUTHENTICATION": (AuthenticationError, "check public_key, private_key and the environment"),
-    "AUTHORIZATION": (AuthenticationError, "the API key may not read refunds"),
-    "NOT_FOUND": (RefundNotFound, "it knows nothing of this identifier in this account"),
-    "RESOURCE_LIMIT": (RateLimited, "it asks for fewer requests"),
-    "INTERNAL": (ProcessorUnavailable, "it could not answer: try again later"),
-    "SERVICE_AVAILABILITY": (ProcessorUnavailable, "it could not answer: try again later"),
-}
 
 _LEGACY_ID = re.compile(r"[a-z0-9]{1,16}")
 
@@ -89,6 +70,15 @@ class Braintree(Connector):
     unmapped = {
         "SETTLEMENT_CONFIRMED": "of a transaction captured in part, whose parts are settled in its place",
         "settlement_failed": "of the older SDKs: the GraphQL API has no such status",
+    }
+    refusals = {
+        "AUTHENTICATION": (AuthenticationError, "check public_key, private_key and the environment"),
+        "AUTHORIZATION": (AuthenticationError, "the API key may not read refunds"),
+        "NOT_FOUND": (RefundNotFound, "no such identifier in this account"),
+        "RESOURCE_LIMIT": (RateLimited, "ask less often"),
+        "INTERNAL": (ProcessorUnavailable, "it could not answer, try again later"),
+        "SERVICE_AVAILABILITY": (ProcessorUnavailable, "it could not answer, try again later"),
+        "": (ConnectorError, "check the identifiers"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=50)
 
@@ -140,16 +130,12 @@ class Braintree(Connector):
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
         fields = Fields(response.json())
-        errors = fields.items("errors")
-        if not errors:
+        if not fields.items("errors"):
             return None
-        extensions = Fields({"error": errors[0]}).at("error").at("extensions")
-        word = extensions.text("errorClass") or ""
-        if word not in ERRORS and response.status_code >= 400:
-            return None
-        kind, advice = ERRORS.get(word, (ConnectorError, "it refused the request: check the identifiers"))
-        code = extensions.text("legacyCode") or word or None
-        return kind(f"Braintree says: {advice}", code=code, request_id=fields.text("extensions", "requestId"))
+        error = fields.first("errors").at("extensions")
+        kind, other = error.text("errorClass"), "" if response.status_code < 400 else None
+        code = error.text("legacyCode") or kind
+        return self.refusal(kind, other, code=code, request_id=fields.text("extensions", "requestId"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -209,7 +195,7 @@ class Braintree(Connector):
         if fields.text("__typename") not in (None, "Refund"):
             raise NotARefund("this identifier is not a refund's: give the id of the refund, not of its transaction")
         refund_id, word = fields.required("id"), fields.word("status")
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         history = [Fields(one, where="statusHistory", problems=problems) for one in _history(fields)]
         # Newest first, and what counts is when it settled at first.
         settled = [one for one in history if one.get("status") == "SETTLED"]
@@ -239,9 +225,11 @@ def _history(fields: Fields) -> list[Mapping[str, Any]]:
 
 
 def _failure(history: Sequence[Fields]) -> ErrorInfo | None:
-    for one in history:
-        code = one.text("processorResponse", "legacyCode") or one.text("gatewayRejectionReason")
-        message = one.text("processorResponse", "message")
-        if code or message:
-            return ErrorInfo(code=code, message=message)
-    return None
+    told = (
+        ErrorInfo.of(
+            code=one.text("processorResponse", "legacyCode") or one.text("gatewayRejectionReason"),
+            message=one.text("processorResponse", "message"),
+        )
+        for one in history
+    )
+    return next(filter(None, told), None)

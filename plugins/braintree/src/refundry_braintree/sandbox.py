@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
+from refundry.auth import basic_credentials
 from refundry.errors import (
     AuthenticationError,
     ConnectorError,
@@ -34,6 +35,11 @@ KINDS = {
 }
 
 
+def _error(word: str, message: str) -> Response:
+    errors = [{"message": message, "extensions": {"errorClass": word}}]
+    return json_response({"data": None, "errors": errors, "extensions": {"requestId": "refundry-sandbox"}})
+
+
 class BraintreeSandbox(ConnectorSandbox[Braintree]):
     """Braintree, as the schema of its GraphQL API describes its answers."""
 
@@ -54,12 +60,17 @@ class BraintreeSandbox(ConnectorSandbox[Braintree]):
         "updated_at",
         "processed_at",
     }
+    errors = {
+        AuthenticationError: _error("AUTHENTICATION", "Authentication failed"),
+        RefundNotFound: _error("NOT_FOUND", "An object with this ID was not found"),
+        RateLimited: _error("RESOURCE_LIMIT", "Too many requests"),
+        ProcessorUnavailable: _error("SERVICE_AVAILABILITY", "The service is not available"),
+        RefundryError: _error("VALIDATION", "The request is not valid"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        pair = f"{self.connector.public_key}:{self.connector.private_key}"
-        if call.header("Authorization") != f"Basic {base64.b64encode(pair.encode()).decode()}":
-            raise AuthenticationError("the key is not the sandbox's")
+        call.check_header("Authorization", basic_credentials(self.connector.public_key, self.connector.private_key))
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -83,20 +94,6 @@ class BraintreeSandbox(ConnectorSandbox[Braintree]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return _data({"node": _node(refund)})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error("AUTHENTICATION", "Authentication failed")
-            case RefundNotFound():
-                return _error("NOT_FOUND", "An object with this ID was not found")
-            case RateLimited():
-                return _error("RESOURCE_LIMIT", "Too many requests")
-            case ProcessorUnavailable():
-                return _error("SERVICE_AVAILABILITY", "The service is not available")
-            case _:
-                return _error("VALIDATION", "The request is not valid")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -171,8 +168,3 @@ def _render_list(variables: Mapping[str, Any], book: Book) -> Response:
 
 def _data(data: dict[str, Any]) -> Response:
     return json_response({"data": data, "extensions": {"requestId": "refundry-sandbox"}})
-
-
-def _error(word: str, message: str) -> Response:
-    errors = [{"message": message, "extensions": {"errorClass": word}}]
-    return json_response({"data": None, "errors": errors, "extensions": {"requestId": "refundry-sandbox"}})

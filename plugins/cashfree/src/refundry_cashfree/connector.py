@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from refundry.auth import header_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
 from refundry.errors import (
     AuthenticationError,
@@ -13,33 +14,22 @@ from refundry.errors import (
     RateLimited,
     RefundNotFound,
     RefundryError,
-    SignatureError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Auth, Event, Moment, Request, Response, WireRequest, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
-from refundry.signing import check_age, check_signature, hmac_base64, required_header
-from refundry.times import from_unix, to_iso
+from refundry.http import Event, Request, Response, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_hmac, check_sent, hmac_base64, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
+from refundry.times import from_milliseconds, to_iso
 
 # The types of event that are about a refund, and where each has it.
 REFUND_EVENTS = {"REFUND_STATUS_WEBHOOK": "refund", "AUTO_REFUND_STATUS_WEBHOOK": "auto_refund"}
 REFUND_ROWS = ("REFUND", "REFUND_REVERSAL")
 
-REFUSED_TYPES = ("authentication_error", "feature_not_enabled")
-BUSY_TYPES = ("api_error", "api_connection_error", "bad_gateway_error")
+REFUSED = (AuthenticationError, "check client_id, client_secret and environment, and that refunds are enabled")
+BUSY = (ProcessorUnavailable, "it could not answer, try again later")
+INVALID = (ConnectorError, "check the identifiers and api_version")
 
 
 class Cashfree(Connector):
@@ -63,6 +53,13 @@ class Cashfree(Connector):
         "CANCELLED": FAILED,  # by the merchant, or by Cashfree after several attempts
         "FAILED": FAILED,  # in the description of the field, and missing from its list of values
     }
+    # By type, and where that is unknown, by HTTP status.
+    refusals = {
+        **dict.fromkeys(("authentication_error", "feature_not_enabled"), REFUSED),
+        **dict.fromkeys(("api_error", "api_connection_error", "bad_gateway_error"), BUSY),
+        404: (RefundNotFound, "no such refund of this order"),
+        **dict.fromkeys((400, 409, 422), INVALID),
+    }
     identifiers = (frozenset({"connector_transaction_id", "merchant_refund_id"}),)
     listing = Listing(basis="settled", by_payment=True, complete=False, max_page_size=1000)
     rate_limit = {"SANDBOX": 0.5, "PRODUCTION": 0.5}  # 30 gets of a refund a minute
@@ -79,8 +76,7 @@ class Cashfree(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        order, refund = query.connector_transaction_id or "", query.merchant_refund_id or ""
-        return self._request(url_path("orders", order, "refunds", refund))
+        return self._request(url_path("orders", query.connector_transaction_id, "refunds", query.merchant_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -90,7 +86,7 @@ class Cashfree(Connector):
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if window.connector_transaction_id:
             return self._request(url_path("orders", window.connector_transaction_id, "refunds"))
-        since, until = (to_iso(moment.replace(microsecond=0)) for moment in (window.since, window.until))
+        since, until = (to_iso(moment, "seconds") for moment in (window.since, window.until))
         paging = {"limit": window.page_size, "cursor": cursor}
         return self._request("/recon", {"pagination": paging, "filters": {"start_date": since, "end_date": until}})
 
@@ -100,7 +96,7 @@ class Cashfree(Connector):
             return page(Fields({"refunds": response.json()}).required_items("refunds"), self._refund)
         fields = Fields(response.json())
         rows = fields.required_items("data")
-        return hint_page(rows, _hint, cursor=fields.word("cursor") if rows else None)
+        return page(rows, _hint, cursor=fields.word("cursor") if rows else None)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
@@ -110,28 +106,15 @@ class Cashfree(Connector):
         if status == 429:
             return RateLimited("Cashfree asks for fewer requests", retry_after=_wait(response))
         fields = Fields(response.json())
-        kind, code = fields.required("type"), fields.text("code")
-        if kind in REFUSED_TYPES:
-            advice = "check client_id, client_secret and environment, and that refunds are enabled"
-            return AuthenticationError(f"Cashfree refuses this account: {advice}", code=code)
-        if kind in BUSY_TYPES:
-            return ProcessorUnavailable("Cashfree could not answer: try again later", code=code)
-        if status == 404:
-            return RefundNotFound("Cashfree does not know this refund of this order", code=code)
-        if status in (400, 409, 422):
-            return ConnectorError("Cashfree refused the request: check the identifiers and api_version", code=code)
-        return None
+        return self.refusal(fields.required("type"), status, code=fields.text("code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         sent = required_header(event, "x-webhook-timestamp")
-        try:
-            check_age(event, from_unix(sent, per_second=1000), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header x-webhook-timestamp has no time in milliseconds") from None
+        check_sent(event, sent, self.event_tolerance, read=from_milliseconds)
         secrets = (self.client_secret, *self.webhook_secret.every())
-        expected = [hmac_base64(secret.encode(), sent.encode() + event.body) for secret in secrets]
-        check_signature(expected, [required_header(event, "x-webhook-signature")])
+        given = required_header(event, "x-webhook-signature")
+        check_hmac(secrets, sent.encode() + event.body, given, sign=hmac_base64)
         return True
 
     @hookimpl
@@ -144,14 +127,14 @@ class Cashfree(Connector):
         return [RefundEvent(query=refund.query(), refund=refund)]
 
     def _request(self, path: str, body: object = None) -> Request:
-        auth = _key_auth(self.client_id, self.client_secret)
+        auth = header_auth({"x-client-id": self.client_id, "x-client-secret": self.client_secret})
         headers = {"x-api-version": self.api_version}
         return Request("GET" if body is None else "POST", path, headers=headers, json=body, auth=auth)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
         word, payment = fields.word("refund_status"), fields.text("cf_payment_id")
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         # The description is filled in for every status, and says why for these.
         why = fields.text("status_description") if status in (FAILED, MANUAL_REVIEW) else None
         return Refund(
@@ -160,7 +143,7 @@ class Cashfree(Connector):
             merchant_refund_id=fields.text("refund_id"),
             status=status,
             connector_status=word,
-            error=ErrorInfo(message=why) if why else None,
+            error=ErrorInfo.of(message=why),
             refund_amount=fields.decimal_money("refund_amount", currency=fields.text("refund_currency")),
             refund_reason=fields.text("refund_note") or fields.text("refund_reason"),
             created_at=fields.iso_time("created_at"),
@@ -169,13 +152,6 @@ class Cashfree(Connector):
             metadata={"cf_payment_id": payment} if payment else {},
             problems=fields.problems,
         )
-
-
-def _key_auth(client_id: str, client_secret: str) -> Auth:
-    def authenticate(request: WireRequest, moment: Moment) -> WireRequest:
-        return request.with_headers({"x-client-id": client_id, "x-client-secret": client_secret})
-
-    return authenticate
 
 
 def _hint(row: object) -> RefundQuery | None:

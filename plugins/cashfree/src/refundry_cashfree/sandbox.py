@@ -10,12 +10,18 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_base64
 from refundry.times import from_iso
+from refundry.writing import currency_of, decimal_of
 from refundry_cashfree.connector import Cashfree
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
+
+
+def _error(status_code: int, code: str, kind: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"message": "refused by the sandbox", "code": code, "type": kind}
+    return json_response(body, status_code, {"x-request-id": "refundry-sandbox", **(headers or {})})
 
 
 class CashfreeSandbox(ConnectorSandbox[Cashfree]):
@@ -38,12 +44,18 @@ class CashfreeSandbox(ConnectorSandbox[Cashfree]):
     refund_ids = "71155{:05}"
     payment_ids = "order_sandbox_{}"
     currency = "INR"
+    errors = {
+        AuthenticationError: _error(401, "request_failed", "authentication_error"),
+        RefundNotFound: _error(404, "refund_not_found", "invalid_request_error"),
+        RateLimited: _error(429, "request_failed", "rate_limit_error", {"x-ratelimit-retry": "2"}),
+        ProcessorUnavailable: _error(502, "bank_processing_failure", "bad_gateway_error"),
+        RefundryError: _error(400, "request_invalid", "invalid_request_error"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        key = call.header("x-client-id"), call.header("x-client-secret")
-        if key != (self.connector.client_id, self.connector.client_secret):
-            raise AuthenticationError("the key is not the sandbox's", status_code=401)
+        call.check_header("x-client-id", self.connector.client_id)
+        call.check_header("x-client-secret", self.connector.client_secret)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -62,20 +74,6 @@ class CashfreeSandbox(ConnectorSandbox[Cashfree]):
         return _answer(_refund(refund))
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "request_failed", "authentication_error")
-            case RefundNotFound():
-                return _error(404, "refund_not_found", "invalid_request_error")
-            case RateLimited():
-                return _error(429, "request_failed", "rate_limit_error", {"x-ratelimit-retry": "2"})
-            case ProcessorUnavailable():
-                return _error(502, "bank_processing_failure", "bad_gateway_error")
-            case _:
-                return _error(400, "request_invalid", "invalid_request_error")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         facts = _refund(refund)
         # Numbers in events, text in answers.
@@ -85,7 +83,7 @@ class CashfreeSandbox(ConnectorSandbox[Cashfree]):
         sent = str(int(moment.now.timestamp() * 1000))
         signature = hmac_base64(self.connector.client_secret.encode(), sent.encode() + body)
         headers = {"x-webhook-signature": signature, "x-webhook-timestamp": sent, "x-webhook-version": "2025-01-01"}
-        return Event(headers={"Content-Type": "application/json", **headers}, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
 
 def _find(book: Book, order: str, refund_id: str) -> Refund:
@@ -96,15 +94,15 @@ def _find(book: Book, order: str, refund_id: str) -> Refund:
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount, error = refund.refund_amount, refund.error
+    error = refund.error
     return {
         "entity": "refund",
         "cf_payment_id": refund.metadata.get("cf_payment_id"),
         "cf_refund_id": refund.connector_refund_id,
         "refund_id": refund.merchant_refund_id,
         "order_id": refund.connector_transaction_id,
-        "refund_amount": amount.decimal if amount else None,
-        "refund_currency": amount.currency if amount else None,
+        "refund_amount": decimal_of(refund),
+        "refund_currency": currency_of(refund),
         "refund_note": refund.refund_reason,
         "refund_status": refund.connector_status,
         "status_description": error.message if error else None,
@@ -155,8 +153,3 @@ def _time(moment: datetime | None) -> str | None:
 
 def _answer(value: object) -> Response:
     return Response(200, {"Content-Type": "application/json", "x-request-id": "refundry-sandbox"}, encode_json(value))
-
-
-def _error(status_code: int, code: str, kind: str, headers: dict[str, str] | None = None) -> Response:
-    body = {"message": "refused by the sandbox", "code": code, "type": kind}
-    return json_response(body, status_code, {"x-request-id": "refundry-sandbox", **(headers or {})})

@@ -18,20 +18,10 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_signature, hmac_hex, required_header, same
+from refundry.signing import check_hmac, required_header, same
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 # Checkout.com counts two decimals for every currency that its page on amounts does not list: these are where that
 # differs from ISO 4217.
@@ -76,6 +66,7 @@ class Checkout(Connector):
         "Return": "an action beside the refunds: a bank sent a payout back, or called a payment back",
         "payment_returned": "the webhook of the action Return",
     }
+    refusals = {422: (ConnectorError, "it found the request invalid, check the identifiers")}
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
         frozenset({"connector_transaction_id", "merchant_refund_id"}),
@@ -147,18 +138,14 @@ class Checkout(Connector):
             return None
         fields = Fields(response.json())
         codes = [code for code in fields.items("error_codes") if isinstance(code, str)]
-        return ConnectorError(
-            "Checkout.com found the request invalid: check the identifiers",
-            code=codes[0] if codes else fields.text("error_type"),
-            request_id=fields.text("request_id"),
-        )
+        code = codes[0] if codes else fields.text("error_type")
+        return self.refusal(422, code=code, request_id=fields.text("request_id"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         # The documents call the signature hex and say nothing about capitals.
         given = required_header(event, "Cko-Signature").lower()
-        keys = self.webhook_signature_key.candidates()
-        check_signature([hmac_hex(key.encode(), event.body) for key in keys], [given])
+        check_hmac(self.webhook_signature_key.candidates(), event.body, given)
         expected = self.webhook_authorization
         if expected and not same(expected, required_header(event, "Authorization")):
             raise SignatureError("the header Authorization is not the setting webhook_authorization")
@@ -177,7 +164,7 @@ class Checkout(Connector):
 
     def _get(self, payment: str | None, *rest: str) -> Request:
         auth = bearer_auth(self.secret_key) if self.secret_key else token_auth
-        return Request("GET", url_path("payments", payment or "", *rest), auth=auth)
+        return Request("GET", url_path("payments", payment, *rest), auth=auth)
 
     def _action(self, action: Fields, payment: str | None, currency: str | None) -> Refund:
         return self._refund(action, _condition(action), action.required("id"), payment, currency)
@@ -185,7 +172,7 @@ class Checkout(Connector):
     def _refund(
         self, fields: Fields, condition: str, refund_id: str, payment: str | None, currency: str | None
     ) -> Refund:
-        status = self.statuses.get(condition, UNKNOWN)
+        status = self.status_of(condition)
         return Refund(
             connector_refund_id=refund_id,
             connector_transaction_id=payment,
@@ -237,5 +224,4 @@ def _condition(action: Fields) -> str:
 
 
 def _failure(fields: Fields) -> ErrorInfo | None:
-    error = ErrorInfo(code=fields.text("response_code"), message=fields.text("response_summary"))
-    return error if error != ErrorInfo() else None
+    return ErrorInfo.of(code=fields.text("response_code"), message=fields.text("response_summary"))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from datetime import timedelta
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
-from refundry.model import FAILED, PENDING, SUCCEEDED, Refund
-from refundry.money import to_minor
+from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import to_iso
+from refundry.writing import currency_of, filled, iso_of, minor_of
 from refundry_checkout.connector import EXPONENTS, REFUND_EVENTS, Checkout
 
-TOKEN_LIFETIME = timedelta(hours=1)
 EVENT_OF = dict(zip((SUCCEEDED, FAILED, PENDING), REFUND_EVENTS, strict=True))
+HEADERS = {"Cko-Request-Id": "refundry-sandbox"}
+INVALID = {"request_id": "refundry-sandbox", "error_type": "request_invalid", "error_codes": ["request_body_malformed"]}
 CAPTURE = {"id": "act_refundrysandboxcapture2345", "type": "Capture", "amount": 100_000, "approved": True}
 
 
@@ -45,51 +46,38 @@ class CheckoutSandbox(ConnectorSandbox[Checkout]):
         "acquirer_reference_number",
     }
     event_words = frozenset(REFUND_EVENTS)
+    errors = {
+        AuthenticationError: Response(401, HEADERS),
+        RefundNotFound: Response(404, HEADERS),
+        RateLimited: Response(429, HEADERS),
+        ProcessorUnavailable: Response(503, HEADERS),
+        RefundryError: json_response(INVALID, 422),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
-        scheme, _, credential = call.header("Authorization").partition(" ")
+        connector = self.connector
         if call.base == "auth":
-            pair = f"{self.connector.client_id}:{self.connector.client_secret}"
-            accepted = (scheme, credential) == ("Basic", b64encode(pair.encode()).decode())
-        else:
-            accepted = scheme == "Bearer" and (
-                credential == self.connector.secret_key or book.accepts_token(credential)
-            )
-        if not accepted:
-            raise AuthenticationError("the credentials are wrong", status_code=401)
+            expected = basic_credentials(connector.client_id or "", connector.client_secret or "")
+            call.check_header("Authorization", expected)
+        elif call.header("Authorization") != f"Bearer {connector.secret_key}":
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "connect", "token":
-                token, seconds = book.issue_token(TOKEN_LIFETIME), int(TOKEN_LIFETIME.total_seconds())
-                return json_response({"access_token": token, "token_type": "Bearer", "expires_in": seconds})
+                return book.oauth_token()
             case "GET", "payments", payment:
-                return json_response(_payment(payment, _refunds_of(payment, book)))
+                return json_response(_payment(payment, book.of_payment(payment)))
             case "GET", "payments", payment, "actions":
-                return json_response([*map(_action, _refunds_of(payment, book)), CAPTURE])
+                return json_response([*map(_action, book.of_payment(payment)), CAPTURE])
             case _:
                 raise unknown_call()
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response([_action(refund)])
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _empty(401)
-            case RefundNotFound():
-                return _empty(404)
-            case RateLimited():
-                return _empty(429)
-            case ProcessorUnavailable():
-                return _empty(503)
-            case _:
-                body = {"error_type": "request_invalid", "error_codes": ["request_body_malformed"]}
-                return json_response({"request_id": "refundry-sandbox", **body}, 422)
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -102,22 +90,15 @@ class CheckoutSandbox(ConnectorSandbox[Checkout]):
         data = {
             "id": refund.connector_transaction_id,
             "action_id": refund.connector_refund_id,
-            "currency": refund.refund_amount.currency if refund.refund_amount else None,
+            "currency": currency_of(refund),
             **_facts(refund),
         }
-        body = encode_json({**envelope, "data": _present(data)})
+        body = encode_json({**envelope, "data": filled(data)})
         key = self.connector.webhook_signature_key.candidates()[0]
         headers = {"Content-Type": "application/json", "Cko-Signature": hmac_hex(key.encode(), body)}
         if self.connector.webhook_authorization:
             headers["Authorization"] = self.connector.webhook_authorization
         return Event(headers=headers, body=body, received_at=moment.now)
-
-
-def _refunds_of(payment: str, book: Book) -> list[Refund]:
-    refunds = book.listed(connector_transaction_id=payment)
-    if not refunds:
-        raise RefundNotFound("no such payment in the sandbox")
-    return refunds
 
 
 def _payment(payment: str, refunds: list[Refund]) -> dict[str, Any]:
@@ -127,25 +108,17 @@ def _payment(payment: str, refunds: list[Refund]) -> dict[str, Any]:
 
 def _action(refund: Refund) -> dict[str, Any]:
     approved = {SUCCEEDED: True, FAILED: False, PENDING: None}.get(refund.status, refund.connector_status)
-    return _present({"id": refund.connector_refund_id, "type": "Refund", "approved": approved, **_facts(refund)})
+    return filled({"id": refund.connector_refund_id, "type": "Refund", "approved": approved, **_facts(refund)})
 
 
 def _facts(refund: Refund) -> dict[str, Any]:
-    amount, arn, error = refund.refund_amount, refund.acquirer_reference_number, refund.error
+    arn, error = refund.acquirer_reference_number, refund.error
     succeeded = refund.status is SUCCEEDED
     return {
         "reference": refund.merchant_refund_id,
-        "amount": to_minor(amount, EXPONENTS) if amount else None,
-        "processed_on": to_iso(refund.processed_at) if refund.processed_at else None,
+        "amount": minor_of(refund, EXPONENTS),
+        "processed_on": iso_of(refund.processed_at),
         "response_code": "10000" if succeeded else error and error.code,
         "response_summary": "Approved" if succeeded else error and error.message,
         "processing": {"acquirer_reference_number": arn} if arn else None,
     }
-
-
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _empty(status_code: int) -> Response:
-    return Response(status_code, {"Cko-Request-Id": "refundry-sandbox"})

@@ -16,21 +16,11 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Auth, Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, each_event, hint_page, page
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, each_event, page
 from refundry.schedule import Schedule
 from refundry.signing import check_signature, decode_base64, hmac_base64, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN
 from refundry_cybersource import transactions
 from refundry_cybersource.signatures import SCHEMES
 
@@ -81,6 +71,10 @@ class CyberSource(Connector):
         "FUNDED": "a sale's word: the merchant has the money",
         "SETTLE_INITIATED": "a sale's word: the customer's bank is at it",
     }
+    refusals = {
+        400: (ConnectorError, "its code says why"),
+        401: (AuthenticationError, "check merchant_id, key_id, shared_secret, environment and this machine's clock"),
+    }
     # 2,500 are allowed, which may make an answer larger than the client takes.
     listing = Listing(basis="created", max_page_size=1000)
     request_id_header = "v-c-correlation-id"
@@ -110,7 +104,7 @@ class CyberSource(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        path = url_path("tss", "v2", "transactions", query.connector_refund_id or "")
+        path = url_path("tss", "v2", "transactions", query.connector_refund_id)
         return Request("GET", path, headers={"Accept": "application/hal+json;charset=utf-8"}, auth=self._auth())
 
     @hookimpl
@@ -142,28 +136,12 @@ class CyberSource(Connector):
         if type(total) is not int:
             raise MappingError("totalCount is missing or not a number", field="totalCount")
         reached = int(cursor or 0) + len(items)
-        listed = page(items, self._listed)
-        # A summary may leave out the status, which the transaction itself may have.
-        silent = hint_page((one for one in listed.refunds if not _is_stated(one)), _hint)
-        return RefundPage(
-            refunds=[one for one in listed.refunds if _is_stated(one)],
-            hints=silent.hints,
-            problems=[*listed.problems, *silent.problems],
-            cursor=str(reached) if items and reached < total else None,
-        )
+        return page(items, self._listed, cursor=str(reached) if items and reached < total else None)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code == 401:
-            return AuthenticationError(
-                "CyberSource refused the signature: check merchant_id, key_id, shared_secret, the environment and"
-                " this machine's clock"
-            )
-        if response.status_code == 400:
-            return ConnectorError(
-                "CyberSource refused the request for the reason in its code", code=transactions.refusal_code(response)
-            )
-        return None
+        code = transactions.refusal_code(response) if response.status_code == 400 else None
+        return self.refusal(response.status_code, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -188,9 +166,14 @@ class CyberSource(Connector):
         key = decode_base64(self.shared_secret, "shared_secret")
         return SCHEMES[self.signature_scheme](self.merchant_id, self.key_id, key)
 
-    def _listed(self, item: object) -> Refund | None:
+    def _listed(self, item: object) -> Refund | RefundQuery | None:
         fields = Fields(item)
-        return self._refund(fields) if transactions.is_refund(fields) else None
+        if not transactions.is_refund(fields):
+            return None
+        refund = self._refund(fields)
+        # A summary may leave out the status, which the transaction itself may have.
+        is_stated = transactions.stated_status(fields) is not None
+        return refund if is_stated else RefundQuery(connector_refund_id=refund.connector_refund_id)
 
     def _refund(self, fields: Fields) -> Refund:
         stated = transactions.stated_status(fields)
@@ -210,14 +193,6 @@ class CyberSource(Connector):
             created_at=fields.iso_time(time_name, zone=UTC),
             problems=fields.problems,
         )
-
-
-def _is_stated(refund: Refund) -> bool:
-    return refund.connector_status is not None and "=" not in refund.connector_status
-
-
-def _hint(refund: Refund) -> RefundQuery:
-    return RefundQuery(connector_refund_id=refund.connector_refund_id)
 
 
 def _event(item: object, event_id: str | None) -> RefundEvent:

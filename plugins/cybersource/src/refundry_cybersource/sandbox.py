@@ -14,12 +14,19 @@ from urllib.parse import urlsplit
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json, parse_json
-from refundry.model import FAILED, Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
-from refundry.signing import decode_base64, hmac_base64, same, sha256_base64
+from refundry.model import Refund
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
+from refundry.signing import decode_base64, encode_base64url, hmac_base64, same, sha256_base64
+from refundry.status import FAILED
 from refundry.times import to_iso
+from refundry.writing import iso_of
 from refundry_cybersource.connector import CyberSource
-from refundry_cybersource.signatures import base64url, signed_lines
+from refundry_cybersource.signatures import signed_lines
+
+
+def _error(status_code: int, reason: str, message: str) -> Response:
+    body = {"status": "INVALID_REQUEST", "reason": reason, "message": message}
+    return json_response(body, status_code, {"v-c-correlation-id": "refundry-sandbox"})
 
 
 class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
@@ -42,6 +49,13 @@ class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
     }
     expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "error"}
     currency = "USD"
+    errors = {
+        AuthenticationError: json_response({"response": {"rmsg": "Authentication Failed"}}, 401),
+        RefundNotFound: _error(404, "NOT_FOUND", "The requested resource does not exist"),
+        RateLimited: _error(429, "TOO_MANY_REQUESTS", "Too many requests"),
+        ProcessorUnavailable: _error(502, "SYSTEM_ERROR", "Error - General system failure."),
+        RefundryError: _error(400, "INVALID_DATA", "One or more fields in the request contains invalid data"),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
@@ -69,20 +83,6 @@ class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
         return json_response(_transaction(refund, "submitTimeUTC"))
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return json_response({"response": {"rmsg": "Authentication Failed"}}, 401)
-            case RefundNotFound():
-                return _error(404, "NOT_FOUND", "The requested resource does not exist")
-            case RateLimited():
-                return _error(429, "TOO_MANY_REQUESTS", "Too many requests")
-            case ProcessorUnavailable():
-                return _error(502, "SYSTEM_ERROR", "Error - General system failure.")
-            case _:
-                return _error(400, "INVALID_DATA", "One or more fields in the request contains invalid data")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         sent = int(moment.now.timestamp() * 1000)
         envelope = {
@@ -101,12 +101,11 @@ class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
         keys = self.connector.webhook_key
         key_id, key = next(iter((keys.by_id or {"sandbox-key": keys.unnamed[0]}).items()))
         signature = hmac_base64(decode_base64(key, "webhook_key"), f"{sent}.".encode() + body)
-        headers = {"Content-Type": "application/json", "v-c-signature": f"t={sent};keyId={key_id};sig={signature}"}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"v-c-signature": f"t={sent};keyId={key_id};sig={signature}"})
 
     def _is_token(self, token: str, call: Call, book: Book, key: bytes) -> bool:
         head, claims, signature = token.split(".")
-        if not same(signature, base64url(hmac.digest(key, f"{head}.{claims}".encode(), "sha256"))):
+        if not same(signature, encode_base64url(hmac.digest(key, f"{head}.{claims}".encode(), "sha256"))):
             return False
         said = _decoded(claims)
         expected = {
@@ -151,7 +150,7 @@ def _transaction(refund: Refund, time_name: str) -> dict[str, Any]:
     return {
         "id": refund.connector_refund_id,
         "rootId": refund.connector_transaction_id,
-        time_name: to_iso(refund.created_at) if refund.created_at else None,
+        time_name: iso_of(refund.created_at),
         "applicationInformation": _outcome(refund),
         "clientReferenceInformation": {"code": refund.merchant_refund_id} if refund.merchant_refund_id else {},
         "orderInformation": {
@@ -183,8 +182,3 @@ def _render_search(search: Mapping[str, Any], book: Book) -> Response:
     shown = [_transaction(refund, "submitTimeUtc") for refund in refunds[offset : offset + search["limit"]]]
     facts = {**search, "totalCount": len(refunds), "count": len(shown)}
     return json_response({**facts, **({"_embedded": {"transactionSummaries": shown}} if shown else {})}, 201)
-
-
-def _error(status_code: int, reason: str, message: str) -> Response:
-    body = {"status": "INVALID_REQUEST", "reason": reason, "message": message}
-    return json_response(body, status_code, {"v-c-correlation-id": "refundry-sandbox"})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 
 from refundry.http import Auth, Moment, WireRequest, encode_json
-from refundry.signing import hmac_base64, sha256_base64
+from refundry.signing import encode_base64url, hmac_base64, sha256_base64
 
 LIFETIME = 120
 """How many seconds a token may be used."""
@@ -33,8 +32,8 @@ def token_auth(merchant_id: str, key_id: str, key: bytes) -> Auth:
         if request.body is not None:
             claims |= {"digest": sha256_base64(request.body), "digestAlgorithm": "SHA-256"}
         head = {"alg": "HS256", "typ": "JWT", "kid": key_id}
-        signed = f"{base64url(encode_json(head))}.{base64url(encode_json(claims))}"
-        signature = base64url(hmac.digest(key, signed.encode(), "sha256"))
+        signed = f"{encode_base64url(encode_json(head))}.{encode_base64url(encode_json(claims))}"
+        signature = encode_base64url(hmac.digest(key, signed.encode(), "sha256"))
         return request.with_headers({"Authorization": f"Bearer {signed}.{signature}"})
 
     return authenticate
@@ -68,11 +67,6 @@ def signature_auth(merchant_id: str, key_id: str, key: bytes) -> Auth:
 def signed_lines(covered: Mapping[str, str]) -> bytes:
     """What an HTTP Signature covers: one line for each header, in the order that ``headers`` names."""
     return "\n".join(f"{name}: {value}" for name, value in covered.items()).encode()
-
-
-def base64url(content: bytes) -> str:
-    """Base64 for URLs, without padding (RFC 7515)."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 SCHEMES: Mapping[str, Callable[[str, str, bytes], Auth]] = {"jwt": token_auth, "http": signature_auth}

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.connector import Connector, setting
-from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError, SignatureError
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundEvent, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
-from refundry.times import from_iso
+from refundry.signing import check_sent, check_signature, hmac_hex, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_iso, to_iso
 
 SCHEME = "V2-HMAC-SHA256, Signature: "
-
-# By code, and where that is unknown, by HTTP status.
-REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
-    "3001": (AuthenticationError, "check login, trans_key, secret_key and the environment"),
-    "3002": (AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
-    "3003": (AuthenticationError, "this merchant may not use the API"),
-    "4000": (RefundNotFound, "no such payment in this account and environment"),
-    "4001": (RefundNotFound, "no such refund in this account and environment"),
-    400: (ConnectorError, "check the identifiers"),
-}
 
 
 class DLocal(Connector):
@@ -47,6 +38,15 @@ class DLocal(Connector):
         "CANCELLED": FAILED,  # nothing goes to the customer by this refund
     }
     unmapped = {"COMPLETED": "a status of a chargeback, whose notification looks like a refund's"}
+    # By code, and where that is unknown, by HTTP status.
+    refusals = {
+        "3001": (AuthenticationError, "check login, trans_key, secret_key and the environment"),
+        "3002": (AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
+        "3003": (AuthenticationError, "this merchant may not use the API"),
+        "4000": (RefundNotFound, "no such payment in this account and environment"),
+        "4001": (RefundNotFound, "no such refund in this account and environment"),
+        400: (ConnectorError, "check the identifiers"),
+    }
     # A refused notification is sent again for up to 7 days, and nothing says that it is signed anew.
     event_tolerance = timedelta(days=8)
 
@@ -57,7 +57,7 @@ class DLocal(Connector):
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
         headers = {"X-Version": "2.1", "Content-Type": "application/json"}
-        path = url_path("refunds", query.connector_refund_id or "")
+        path = url_path("refunds", query.connector_refund_id)
         return Request("GET", path, headers=headers, auth=self._authenticate)
 
     @hookimpl
@@ -70,19 +70,12 @@ class DLocal(Connector):
         if response.status_code not in (400, 403, 404):
             return None
         code = Fields(response.json()).text("code")
-        refusal = REFUSALS.get(code or "") or REFUSALS.get(response.status_code)
-        if refusal is None:
-            return None
-        kind, advice = refusal
-        return kind(f"dLocal refused the request: {advice}", code=code)
+        return self.refusal(code, response.status_code, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         sent = required_header(event, "X-Date")
-        try:
-            check_age(event, from_iso(sent), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header X-Date has no time") from None
+        check_sent(event, sent, self.event_tolerance, read=from_iso)
         given = required_header(event, "Authorization").partition("Signature:")[2].strip()
         check_signature([self._signature(sent, event.body)], [given])
         return True
@@ -99,7 +92,7 @@ class DLocal(Connector):
         return [RefundEvent(query=refund.query(), refund=refund if is_refund else None)]
 
     def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
-        date = moment.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        date = to_iso(moment.now, "milliseconds")
         signature = self._signature(date, request.body or b"")
         keys = {"X-Login": self.login, "X-Trans-Key": self.trans_key}
         return request.with_headers({"X-Date": date, **keys, "Authorization": f"{SCHEME}{signature}"})
@@ -112,15 +105,15 @@ class DLocal(Connector):
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
         word = fields.word("status")
-        status = self.statuses.get(word or "", UNKNOWN)
-        failure = ErrorInfo(code=fields.text("status_code"), message=fields.text("status_detail"))
+        status = self.status_of(word)
+        failure = ErrorInfo.of(code=fields.text("status_code"), message=fields.text("status_detail"))
         return Refund(
             connector_refund_id=fields.required("id"),
             connector_transaction_id=_payment_of(fields),
             merchant_refund_id=fields.text("order_refund_id"),
             status=status,
             connector_status=word,
-            error=failure if status is FAILED and failure != ErrorInfo() else None,
+            error=failure if status is FAILED else None,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),
             created_at=fields.iso_time("created_date"),

@@ -19,19 +19,9 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Moment, Request, Response, WireRequest, parse_form
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.model import ErrorInfo, Refund, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page, xml_object
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry.times import from_format
 
 PATH = "/processxml.do"
@@ -42,8 +32,8 @@ APPROVED = "APPROVAL"
 # Days are the account's own, whose zone may be up to this far from UTC.
 ZONES = timedelta(days=1)
 
-REFUSED_CODES = ("4000", "4013", "4014", "4016", "4019", "4025")
-BUSY_CODES = ("3000", "3001", "3002", "3003", "4017", "4022")
+REFUSED = (AuthenticationError, "check merchant_id, user_id, pin, vendor_id, environment and the user's rights")
+BUSY = (ProcessorUnavailable, "it could not answer, try again later")
 
 
 class Elavon(Connector):
@@ -70,6 +60,13 @@ class Elavon(Connector):
         "PRE": FAILED,  # by a rule before the authorisation
     }
     unmapped = {"DELETE": "a type of transaction: a void, which does not say whether of a return or of a sale"}
+    # By code; the empty one stands for all others.
+    refusals = {
+        "5040": (RefundNotFound, "no such transaction in this account"),
+        **dict.fromkeys(("4000", "4013", "4014", "4016", "4019", "4025"), REFUSED),
+        **dict.fromkeys(("3000", "3001", "3002", "3003", "4017", "4022"), BUSY),
+        "": (ConnectorError, "check the identifier"),
+    }
     listing = Listing(basis="created", complete=False)
 
     merchant_id: str = setting(needed_for={"get", "list"}, help="Account ID of Converge (6 or 7 digits)")
@@ -111,7 +108,8 @@ class Elavon(Connector):
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
         fields = _answer(response)
-        return None if fields.get("errorCode") is None else _error(fields.text("errorCode"))
+        code = fields.text("errorCode")
+        return None if fields.get("errorCode") is None else self.refusal(code, "", code=code)
 
     def _query(self, criteria: Mapping[str, str]) -> Request:
         fields = {"ssl_transaction_type": "txnquery", "ssl_time_zone_response_utc": "Y", **criteria}
@@ -131,7 +129,7 @@ class Elavon(Connector):
 
     def _refund(self, fields: Fields, currency: str | None) -> Refund:
         word = _word(fields)
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         currency = fields.text("ssl_transaction_currency") or currency or self.currency
         return Refund(
             connector_refund_id=fields.required("ssl_txn_id"),
@@ -184,14 +182,3 @@ def _failure(fields: Fields) -> ErrorInfo | None:
 
 def _read_time(value: object) -> datetime:
     return from_format(value, TIME_FORMAT, zone=UTC)
-
-
-def _error(code: str | None) -> RefundryError:
-    if code == "5040":
-        return RefundNotFound("Elavon does not know this transaction in this account", code=code)
-    if code in REFUSED_CODES:
-        advice = "check merchant_id, user_id, pin, vendor_id, environment, and the user's right to view batches"
-        return AuthenticationError(f"Elavon refuses this account: {advice}", code=code)
-    if code in BUSY_CODES:
-        return ProcessorUnavailable("Elavon could not answer: try again later", code=code)
-    return ConnectorError("Elavon refused the query: check the identifier", code=code)

@@ -12,7 +12,22 @@ from refundry.model import Refund
 from refundry.reading import Fields, xml_object
 from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
 from refundry.times import from_format
+from refundry.writing import currency_of
 from refundry_elavon.connector import APPROVED, PATH, REFUND_TYPE, TIME_FORMAT, Elavon
+
+
+def _fill(parent: Element, fields: dict[str, str | None]) -> Element:
+    for name, value in fields.items():
+        SubElement(parent, name).text = value
+    return parent
+
+
+def _error(code: str, name: str) -> Response:
+    return _xml(_fill(Element("txn"), {"errorCode": code, "errorName": name, "errorMessage": name}))
+
+
+def _xml(root: Element) -> Response:
+    return Response(200, {"Content-Type": "text/xml; charset=UTF-8"}, tostring(root, "UTF-8"))
 
 
 class ElavonSandbox(ConnectorSandbox[Elavon]):
@@ -28,6 +43,13 @@ class ElavonSandbox(ConnectorSandbox[Elavon]):
     refund_ids = "010126A43-5E1F0C2A-7B1D-4C3E-9A2B-{:012}"
     payment_ids = "010126A42-5E1F0C2A-7B1D-4C3E-9A2C-{:012}"
     currency = "USD"
+    errors = {
+        AuthenticationError: _error("4025", "Invalid Credentials"),
+        RefundNotFound: _error("5040", "Invalid Transaction ID"),
+        RateLimited: Response(429),
+        ProcessorUnavailable: _error("4022", "System Unavailable"),
+        RefundryError: _error("4010", "Invalid Transaction Type"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
@@ -50,20 +72,6 @@ class ElavonSandbox(ConnectorSandbox[Elavon]):
     def render_refund(self, refund: Refund) -> Response:
         return _xml(_fill(Element("txn"), _refund(refund)))
 
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error("4025", "Invalid Credentials")
-            case RefundNotFound():
-                return _error("5040", "Invalid Transaction ID")
-            case RateLimited():
-                return Response(429)
-            case ProcessorUnavailable():
-                return _error("4022", "System Unavailable")
-            case _:
-                return _error("4010", "Invalid Transaction Type")
-
 
 def _asked(call: Call) -> Fields:
     return Fields(xml_object(parse_xml(call.form().get("xmldata", "").encode())))
@@ -84,7 +92,7 @@ def _refund(refund: Refund) -> dict[str, str | None]:
         "ssl_txn_time": f"{refund.created_at:{TIME_FORMAT}}" if refund.created_at else None,
         "ssl_settle_time": f"{refund.processed_at:{TIME_FORMAT}}" if refund.processed_at else None,
         "ssl_amount": f"{amount.decimal:f}" if amount else None,
-        "ssl_transaction_currency": amount.currency if amount else None,
+        "ssl_transaction_currency": currency_of(refund),
         "ssl_result_message": APPROVED,
     }
 
@@ -94,17 +102,3 @@ def _render_list(refunds: list[Refund]) -> Response:
     for refund in refunds:
         _fill(SubElement(root, "txn"), _refund(refund))
     return _xml(root)
-
-
-def _fill(parent: Element, fields: dict[str, str | None]) -> Element:
-    for name, value in fields.items():
-        SubElement(parent, name).text = value
-    return parent
-
-
-def _error(code: str, name: str) -> Response:
-    return _xml(_fill(Element("txn"), {"errorCode": code, "errorName": name, "errorMessage": name}))
-
-
-def _xml(root: Element) -> Response:
-    return Response(200, {"Content-Type": "text/xml; charset=UTF-8"}, tostring(root, "UTF-8"))

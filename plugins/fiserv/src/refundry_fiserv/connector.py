@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from refundry.connector import Connector, setting
 from refundry.errors import (
     AmbiguousRefund,
@@ -18,9 +16,10 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Moment, Request, Response, WireRequest
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import hmac_base64
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
 
 # What a refund may be asked for by, the surest first. The last two may find several transactions.
 REFERENCES = {
@@ -42,20 +41,6 @@ ERROR_PLACES = (
     ("gatewayResponse", "error"),
     ("errorResponse", "gatewayResponse", "error"),
 )
-
-# By code, and where that is unknown, by HTTP status: the documents do not say which status comes with a code.
-REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
-    "801": (RefundNotFound, "no such transaction of this merchant and environment"),
-    "758": (RefundNotFound, "no such transaction of this merchant and environment"),
-    "813": (RefundNotFound, "no such transaction of this merchant and environment"),
-    "760": (AmbiguousRefund, "several transactions fit: ask with connector_refund_id"),
-    "624": (RateLimited, "there were too many requests"),
-    400: (ConnectorError, "check the identifiers, merchant_id and terminal_id"),
-    401: (AuthenticationError, "check api_key, api_secret, the environment and this machine's clock"),
-    403: (AuthenticationError, "the API key lacks the right to ask for this merchant"),
-    404: (ConnectorError, "there is no such call: check base_url"),
-    425: (ProcessorUnavailable, "it is too early: try again later"),
-}
 
 
 class Fiserv(Connector):
@@ -94,6 +79,20 @@ class Fiserv(Connector):
             ("APPROVED", "SUCCEEDED", "REJECTED", "CANCELLED", "PROCESSING", "CREATED"),
             "hyperswitch-prism alone expects it of a refund, and what Fiserv does not document is not believed",
         ),
+    }
+    # By code, and where that is unknown, by HTTP status: the documents do not say which status comes with a code.
+    refusals = {
+        "801": (RefundNotFound, "no such transaction of this merchant and environment"),
+        "758": (RefundNotFound, "no such transaction of this merchant and environment"),
+        "813": (RefundNotFound, "no such transaction of this merchant and environment"),
+        "760": (AmbiguousRefund, "several transactions fit: ask with connector_refund_id"),
+        "624": (RateLimited, "there were too many requests"),
+        400: (ConnectorError, "check the identifiers, merchant_id and terminal_id"),
+        401: (AuthenticationError, "check api_key, api_secret, the environment and this machine's clock"),
+        403: (AuthenticationError, "the API key lacks the right to ask for this merchant"),
+        404: (ConnectorError, "there is no such call: check base_url"),
+        425: (ProcessorUnavailable, "it is too early: try again later"),
+        "": (ConnectorError, "the answer holds an error"),
     }
     identifiers = tuple(frozenset({name}) for name in REFERENCES)
 
@@ -143,14 +142,9 @@ class Fiserv(Connector):
         fields = Fields(body)
         error = _first_error(fields)
         code = error.text("code")
-        refusal = REFUSALS.get(code or "") or REFUSALS.get(status)
-        if refusal is None and status < 300 and error.value:
-            refusal = (ConnectorError, "the answer holds an error")
-        if refusal is None:
-            return None
-        kind, advice = refusal
+        other = "" if status < 300 and error.value else None
         trace = fields.text(*DETAILS, "apiTraceId") or fields.text("errorResponse", *DETAILS, "apiTraceId")
-        return kind(f"Fiserv refused the request: {advice}", code=code, request_id=trace)
+        return self.refusal(code, status, other, code=code, request_id=trace)
 
     def _sign(self, request: WireRequest, moment: Moment) -> WireRequest:
         sent = str(int(moment.now.timestamp() * 1000))
@@ -182,12 +176,8 @@ def _own_id(item: Fields) -> str | None:
 
 
 def _first_error(fields: Fields) -> Fields:
-    for place in ERROR_PLACES:
-        found = fields.get(*place)
-        first = found[0] if isinstance(found, list) and found else found
-        if isinstance(first, dict):
-            return Fields(first)
-    return Fields({})
+    found = (fields.first(*place) for place in ERROR_PLACES)
+    return next((error for error in found if error.value), Fields({}))
 
 
 def _failure(item: Fields) -> ErrorInfo | None:

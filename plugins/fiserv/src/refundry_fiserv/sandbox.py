@@ -11,10 +11,18 @@ from refundry.http import Response
 from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_base64
-from refundry.times import from_unix, to_iso
+from refundry.times import from_unix
+from refundry.writing import iso_of
 from refundry_fiserv.connector import Fiserv
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def _error(status_code: int, kind: str, code: str | None, message: str) -> Response:
+    details = {"transactionProcessingDetails": {"apiTraceId": "refundrysandboxtrace"}}
+    facts = {"type": kind, "code": code, "message": message}
+    error = {name: value for name, value in facts.items() if value}
+    return json_response({"gatewayResponse": details, "error": [error]}, status_code)
 
 
 class FiservSandbox(ConnectorSandbox[Fiserv]):
@@ -40,6 +48,13 @@ class FiservSandbox(ConnectorSandbox[Fiserv]):
         "acquirer_reference_number",
     }
     currency = "USD"
+    errors = {
+        AuthenticationError: _error(401, "APIM", None, "The API key or the signature is not valid."),
+        RefundNotFound: _error(400, "GATEWAY", "801", "There is no such transaction."),
+        RateLimited: _error(429, "APIM", None, "There were too many requests."),
+        ProcessorUnavailable: _error(503, "GATEWAY", None, "The service is not available."),
+        RefundryError: _error(404, "APIM", None, "There is no such resource."),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
@@ -63,20 +78,6 @@ class FiservSandbox(ConnectorSandbox[Fiserv]):
     def render_refund(self, refund: Refund) -> Response:
         return json_response([_refund(refund)], 201)
 
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "APIM", None, "The API key or the signature is not valid.")
-            case RefundNotFound():
-                return _error(400, "GATEWAY", "801", "There is no such transaction.")
-            case RateLimited():
-                return _error(429, "APIM", None, "There were too many requests.")
-            case ProcessorUnavailable():
-                return _error(503, "GATEWAY", None, "The service is not available.")
-            case _:
-                return _error(404, "APIM", None, "There is no such resource.")
-
 
 def _inquire(reference: dict[str, str], book: Book) -> Response:
     if "referenceTransactionId" in reference:
@@ -95,7 +96,7 @@ def _refund(refund: Refund) -> dict[str, Any]:
             "transactionState": refund.connector_status,
             "transactionOrigin": "ECOM",
             "transactionProcessingDetails": {
-                "transactionTimestamp": to_iso(refund.created_at) if refund.created_at else None,
+                "transactionTimestamp": iso_of(refund.created_at),
                 "apiTraceId": "refundrysandboxtrace",
                 "transactionId": refund.connector_refund_id,
             },
@@ -114,10 +115,3 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "referenceTransactionDetails": payment if refund.connector_transaction_id else None,
         "error": [{"type": "HOST", "code": error.code, "message": error.message}] if error else None,
     }
-
-
-def _error(status_code: int, kind: str, code: str | None, message: str) -> Response:
-    details = {"transactionProcessingDetails": {"apiTraceId": "refundrysandboxtrace"}}
-    facts = {"type": kind, "code": code, "message": message}
-    error = {name: value for name, value in facts.items() if value}
-    return json_response({"gatewayResponse": details, "error": [error]}, status_code)

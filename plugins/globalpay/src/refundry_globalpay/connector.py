@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 from refundry.auth import token_auth
 from refundry.connector import Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, NotARefund, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Request, Response, Token, WireRequest, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
 from refundry.signing import check_signature, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 VERSION = "2021-03-22"
 APPROVED = "00"
 LONGEST_LIFETIME = 604_800
 UNSAID_LIFETIME = 300
-
-# By error_code: HTTP statuses are not documented for them.
-REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "RESOURCE_NOT_FOUND": (RefundNotFound, "no such transaction in this account and environment"),
-    "NOT_AUTHENTICATED": (AuthenticationError, "the access token is missing, expired or revoked"),
-    "ACTION_NOT_AUTHORIZED": (AuthenticationError, "check app_id, app_key, the account and the app's permissions"),
-    "MANDATORY_DATA_MISSING": (ConnectorError, "a part of the request is missing"),
-    "INVALID_REQUEST_DATA": (ConnectorError, "check the identifiers"),
-}
 
 
 class GlobalPay(Connector):
@@ -77,6 +57,15 @@ class GlobalPay(Connector):
         "PREAUTHORIZED": "a payment that waits for its capture",
         "FAILED": "hyperswitch-prism alone expects it, and a failure that nobody documents is not believed",
     }
+    # By error_code: HTTP statuses are not documented for them.
+    refusals = {
+        "RESOURCE_NOT_FOUND": (RefundNotFound, "no such transaction in this account and environment"),
+        "NOT_AUTHENTICATED": (AuthenticationError, "the access token is missing, expired or revoked"),
+        "ACTION_NOT_AUTHORIZED": (AuthenticationError, "check app_id, app_key, the account and the app's permissions"),
+        "MANDATORY_DATA_MISSING": (ConnectorError, "a part of the request is missing"),
+        "INVALID_REQUEST_DATA": (ConnectorError, "check the identifiers"),
+        "": (ConnectorError, "the answer holds an error"),
+    }
     listing = Listing(basis="created", max_page_size=100)
 
     app_id: str = setting(needed_for={"get", "list"}, help="App ID, under Apps in the developer portal")
@@ -104,13 +93,13 @@ class GlobalPay(Connector):
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
-        # Whole days, of which is not said where they begin and whether the last one counts: one more on either side.
-        # The client leaves out what is outside.
-        margin = timedelta(days=1)
+        # Whole days, of which is not said where they begin and whether the last one counts; the client leaves out what
+        # is outside.
+        asked = window.widened(timedelta(days=1))
         params = {
             "type": "REFUND",
-            "from_time_created": _day(window.since - margin),
-            "to_time_created": _day(window.until + margin),
+            "from_time_created": f"{asked.since:%Y-%m-%d}",
+            "to_time_created": f"{asked.until:%Y-%m-%d}",
             "order_by": "TIME_CREATED",
             "order": "ASC",
             "page": cursor or 1,
@@ -147,11 +136,8 @@ class GlobalPay(Connector):
             return None
         fields = Fields(response.json())
         kind = fields.text("error_code")
-        if kind is None or (kind not in REFUSALS and response.status_code >= 300):
-            return None
-        refusal, advice = REFUSALS.get(kind, (ConnectorError, "the answer holds an error"))
-        code = fields.text("detailed_error_code") or kind
-        return refusal(f"Global Payments refused the request: {advice}", code=code)
+        other = "" if kind and response.status_code < 300 else None
+        return self.refusal(kind, other, code=fields.text("detailed_error_code") or kind)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -172,10 +158,10 @@ class GlobalPay(Connector):
         facts = {"app_id": self.app_id, "nonce": moment.nonce, "secret": secret}
         return request.with_json({**facts, "grant_type": "client_credentials"})
 
-    def _get(self, *transaction: str, params: Mapping[str, object] | None = None) -> Request:
+    def _get(self, *transaction: str, params: Params = ()) -> Request:
         partner = ("merchants", self.merchant_id) if self.merchant_id else ()
         path = url_path(*partner, "transactions", *transaction)
-        return Request("GET", path, params=params or {}, headers={"X-GP-Version": VERSION}, auth=token_auth)
+        return Request("GET", path, params=params, headers={"X-GP-Version": VERSION}, auth=token_auth)
 
     def _listed(self, item: object) -> Refund | None:
         fields = Fields(item)
@@ -184,7 +170,7 @@ class GlobalPay(Connector):
     def _refund(self, fields: Fields) -> Refund:
         refund_id, payment = fields.required("id"), fields.text("parent_resource_id")
         word = fields.word("status")
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         return Refund(
             connector_refund_id=refund_id,
             # A transaction without a parent names itself.
@@ -203,9 +189,9 @@ class GlobalPay(Connector):
 
 
 def _failure(fields: Fields) -> ErrorInfo | None:
-    code, message = fields.text("payment_method", "result"), fields.text("payment_method", "message")
+    code = fields.text("payment_method", "result")
     # A refund that was approved first and failed later keeps what was said then.
-    return ErrorInfo(code=code, message=message) if code != APPROVED and (code or message) else None
+    return None if code == APPROVED else ErrorInfo.of(code=code, message=fields.text("payment_method", "message"))
 
 
 def _digest(text: bytes, key: str) -> str:
@@ -215,7 +201,3 @@ def _digest(text: bytes, key: str) -> str:
 
 def _is_number(text: str | None) -> bool:
     return text is not None and text.isascii() and text.isdigit() and len(text) < 16
-
-
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()

@@ -11,11 +11,17 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
 from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
+from refundry.writing import iso_of
 from refundry_globalpay.connector import APPROVED, GlobalPay
 
 TOKEN_LIFETIME = timedelta(hours=1)
 DEAD_TOKEN, WRONG_APP = "NOT_AUTHENTICATED", "ACTION_NOT_AUTHORIZED"
+
+
+def _error(status_code: int, kind: str, code: str, text: str) -> Response:
+    facts = {"error_code": kind, "detailed_error_code": code, "detailed_error_description": text}
+    return json_response(facts, status_code)
 
 
 class GlobalPaySandbox(ConnectorSandbox[GlobalPay]):
@@ -38,6 +44,13 @@ class GlobalPaySandbox(ConnectorSandbox[GlobalPay]):
         "updated_at",
         "acquirer_reference_number",
     }
+    errors = {
+        AuthenticationError: _error(401, DEAD_TOKEN, "40001", "The access token is not valid."),
+        RefundNotFound: _error(404, "RESOURCE_NOT_FOUND", "40118", "There is no such transaction."),
+        RateLimited: _error(429, "TOO_MANY_REQUESTS", "", "There were too many requests."),
+        ProcessorUnavailable: _error(503, "SYSTEM_ERROR", "", "The system is not available."),
+        RefundryError: _error(400, "INVALID_REQUEST_DATA", "", "The request is not valid."),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
@@ -46,8 +59,8 @@ class GlobalPaySandbox(ConnectorSandbox[GlobalPay]):
             secret = hashlib.sha512(f"{given.get('nonce')}{self.connector.app_key}".encode()).hexdigest()
             if (given.get("app_id"), given.get("secret")) != (self.connector.app_id, secret):
                 raise AuthenticationError("the app is not the sandbox's", code=WRONG_APP)
-        elif not book.accepts_token(call.header("Authorization").removeprefix("Bearer ")):
-            raise AuthenticationError("the access token is unknown or has expired", code=DEAD_TOKEN)
+        else:
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -67,26 +80,15 @@ class GlobalPaySandbox(ConnectorSandbox[GlobalPay]):
 
     @hookimpl
     def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError() if error.code == WRONG_APP:
-                return _error(403, WRONG_APP, "40004", "The app is not known.")
-            case AuthenticationError():
-                return _error(401, DEAD_TOKEN, "40001", "The access token is not valid.")
-            case RefundNotFound():
-                return _error(404, "RESOURCE_NOT_FOUND", "40118", "There is no such transaction.")
-            case RateLimited():
-                return _error(429, "TOO_MANY_REQUESTS", "", "There were too many requests.")
-            case ProcessorUnavailable():
-                return _error(503, "SYSTEM_ERROR", "", "The system is not available.")
-            case _:
-                return _error(400, "INVALID_REQUEST_DATA", "", "The request is not valid.")
+        if error.code == WRONG_APP:
+            return _error(403, WRONG_APP, "40004", "The app is not known.")
+        return super().render_error(error)
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         body = encode_json(_refund(refund))
         signature = hashlib.sha512(body + self.connector.app_key.encode()).hexdigest()
-        headers = {"Content-Type": "application/json", "X-GP-Signature": signature}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"X-GP-Signature": signature})
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
@@ -97,8 +99,8 @@ def _refund(refund: Refund) -> dict[str, Any]:
         raise ValueError("a transaction without a payment names itself")
     return {
         "id": refund.connector_refund_id,
-        "time_created": _time(refund.created_at),
-        "time_last_updated": _time(refund.updated_at),
+        "time_created": iso_of(refund.created_at, "milliseconds") or "",
+        "time_last_updated": iso_of(refund.updated_at, "milliseconds") or "",
         "status": refund.connector_status,
         "type": "REFUND",
         "channel": "CNP",
@@ -124,9 +126,10 @@ def _render_list(params: dict[str, str], book: Book) -> Response:
     first, last = (_midnight(params[name]) for name in ("from_time_created", "to_time_created"))
     refunds = book.listed(since=first, until=last + timedelta(days=1))[::-1]
     number, size = int(params["page"]), int(params["page_size"])
-    shown = [_refund(refund) for refund in refunds[(number - 1) * size : number * size]]
+    shown, _ = part(refunds, size, skip=(number - 1) * size)
+    items = [_refund(refund) for refund in shown]
     paging = {"page": number, "page_size": size, "order": "ASC", "order_by": "TIME_CREATED"}
-    return json_response({"total_record_count": len(refunds), "transactions": shown, "paging": paging})
+    return json_response({"total_record_count": len(refunds), "transactions": items, "paging": paging})
 
 
 def _token(token: str, app_id: str) -> dict[str, Any]:
@@ -138,12 +141,3 @@ def _token(token: str, app_id: str) -> dict[str, Any]:
 
 def _midnight(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
-
-
-def _time(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else ""
-
-
-def _error(status_code: int, kind: str, code: str, text: str) -> Response:
-    facts = {"error_code": kind, "detailed_error_code": code, "detailed_error_description": text}
-    return json_response(facts, status_code)

@@ -19,30 +19,14 @@ from refundry.errors import (
     RefundryError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, each_event, page
-from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import read_retry_after, to_iso, to_utc
 
 API_VERSION = "2015-07-06"
-
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    401: (AuthenticationError, "check access_token and the environment"),
-    403: (AuthenticationError, "the access token may not read refunds"),
-    404: (RefundNotFound, "no such refund in this account and environment"),
-}
 
 # What an event's action says about the status. Any other, such as "refund_settled", which is about a payout, says
 # nothing of it: the refund is to be asked for.
@@ -78,6 +62,12 @@ class GoCardless(Connector):
         "bounced": FAILED,  # did not reach the customer
         "funds_returned": FAILED,  # the merchant has the money back
     }
+    refusals = {
+        401: (AuthenticationError, "check access_token and the environment"),
+        403: (AuthenticationError, "the access token may not read refunds"),
+        404: (RefundNotFound, "no such refund in this account and environment"),
+        "": (ConnectorError, "it found the request invalid: check the identifiers"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=500)
     rate_limit = {"SANDBOX": 16, "PRODUCTION": 16}  # 1000 a minute
 
@@ -91,7 +81,7 @@ class GoCardless(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("refunds", query.connector_refund_id or ""))
+        return self._get(url_path("refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -132,13 +122,11 @@ class GoCardless(Connector):
             return RateLimited("GoCardless asks for fewer requests", retry_after=_wait(response), **facts)
         if status >= 500:
             return ProcessorUnavailable("GoCardless has an error of its own: try again later", **facts)
-        kind, advice = REFUSALS.get(status, (ConnectorError, "it found the request invalid: check the identifiers"))
-        return kind(f"GoCardless refused the request: {advice}", **facts)
+        return self.refusal(status, "", **facts)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        expected = [hmac_hex(secret.encode(), event.body) for secret in self.webhook_endpoint_secret.every()]
-        check_signature(expected, [required_header(event, "Webhook-Signature")])
+        check_hmac(self.webhook_endpoint_secret.every(), event.body, required_header(event, "Webhook-Signature"))
         return True
 
     @hookimpl
@@ -149,9 +137,9 @@ class GoCardless(Connector):
     def acknowledge_event(self, accepted: bool) -> Response | None:
         return None if accepted else Response(498)
 
-    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"GoCardless-Version": API_VERSION}
-        return Request("GET", path, params=params or {}, headers=headers, auth=bearer_auth(self.access_token))
+        return Request("GET", path, params=params, headers=headers, auth=bearer_auth(self.access_token))
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
@@ -161,7 +149,7 @@ class GoCardless(Connector):
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("links", "payment") or fields.text("links", "mandate"),
             merchant_refund_id=fields.text(*own_id),
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             created_at=fields.iso_time("created_at"),

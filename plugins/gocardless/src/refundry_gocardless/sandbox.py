@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from refundry.errors import (
@@ -16,9 +15,10 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.signing import hmac_hex
+from refundry.times import to_iso
+from refundry.writing import currency_of, iso_of, minor_of
 from refundry_gocardless.connector import ACTIONS, API_VERSION, GoCardless
 
 CAUSES = {
@@ -27,6 +27,12 @@ CAUSES = {
     "bounced": ("refund_failed", "The refund did not arrive."),
     "funds_returned": ("refund_funds_returned", "The merchant has the money again."),
 }
+
+
+def _error(status_code: int, kind: str, reason: str) -> Response:
+    facts = {"message": "The request failed", "errors": [{"reason": reason, "message": "The request failed"}]}
+    body = {"error": {"type": kind, "code": status_code, "request_id": "refundry-sandbox", **facts}}
+    return json_response(body, status_code)
 
 
 class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
@@ -46,11 +52,17 @@ class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
     }
     expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id"}
     currency = "GBP"
+    errors = {
+        AuthenticationError: _error(401, "invalid_api_usage", "unauthorized"),
+        RefundNotFound: _error(404, "invalid_api_usage", "resource_not_found"),
+        RateLimited: _error(429, "invalid_api_usage", "rate_limit_exceeded"),
+        ProcessorUnavailable: _error(500, "gocardless", "internal_server_error"),
+        RefundryError: _error(400, "invalid_api_usage", "bad_request"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("Authorization") != f"Bearer {self.connector.access_token}":
-            raise AuthenticationError("the token is not the sandbox's", status_code=401)
+        call.check_header("Authorization", f"Bearer {self.connector.access_token}")
         if call.header("GoCardless-Version") != API_VERSION:
             raise ConnectorError("the version is missing or another", status_code=400)
 
@@ -60,27 +72,13 @@ class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
             case "GET", "refunds", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case "GET", "refunds":
-                return self._render_list(call.params, book)
+                return self._render_list(call, book)
             case _:
                 raise unknown_call()
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response({"refunds": self._refund(refund)})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "invalid_api_usage", "unauthorized")
-            case RefundNotFound():
-                return _error(404, "invalid_api_usage", "resource_not_found")
-            case RateLimited():
-                return _error(429, "invalid_api_usage", "rate_limit_exceeded")
-            case ProcessorUnavailable():
-                return _error(500, "gocardless", "internal_server_error")
-            case _:
-                return _error(400, "invalid_api_usage", "bad_request")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -90,7 +88,7 @@ class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
         cause, description = CAUSES[word]
         item = {
             "id": f"EV{moment.nonce.replace('-', '').upper()}",
-            "created_at": _time(moment.now),
+            "created_at": to_iso(moment.now, "milliseconds"),
             "resource_type": "refunds",
             "action": next(action for action, said in ACTIONS.items() if said == word),
             "links": {"refund": refund.connector_refund_id},
@@ -99,48 +97,34 @@ class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
         }
         body = encode_json({"events": [item], "meta": {"webhook_id": f"WB{moment.nonce[:8].upper()}"}})
         signature = hmac_hex(self.connector.webhook_endpoint_secret.every()[0].encode(), body)
-        headers = {"Content-Type": "application/json", "Webhook-Signature": signature}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"Webhook-Signature": signature})
 
     def _refund(self, refund: Refund) -> dict[str, Any]:
-        amount, key, own_id = refund.refund_amount, self.connector.metadata_key, refund.merchant_refund_id
+        key, own_id = self.connector.metadata_key, refund.merchant_refund_id
         return {
             "id": refund.connector_refund_id,
-            "created_at": _time(refund.created_at) if refund.created_at else None,
-            "amount": to_minor(amount) if amount else None,
-            "currency": amount.currency if amount else None,
+            "created_at": iso_of(refund.created_at, "milliseconds"),
+            "amount": minor_of(refund),
+            "currency": currency_of(refund),
             "reference": None if key else own_id,
             "metadata": {key: own_id} if key and own_id else {},
             "status": refund.connector_status,
             "links": {_kind(refund): refund.connector_transaction_id},
         }
 
-    def _render_list(self, params: dict[str, str], book: Book) -> Response:
-        kind, after, size = params.get("refund_type", "payment"), params.get("after"), int(params.get("limit", "50"))
-        since, until = params.get("created_at[gte]"), params.get("created_at[lt]")
+    def _render_list(self, call: Call, book: Book) -> Response:
+        kind, size = call.params["refund_type"], int(call.params["limit"])
         listed = book.listed(
-            since=datetime.fromisoformat(since) if since else None,
-            until=datetime.fromisoformat(until) if until else None,
-            connector_transaction_id=params.get(kind),
+            since=call.time("created_at[gte]"),
+            until=call.time("created_at[lt]"),
+            connector_transaction_id=call.params.get(kind),
         )
         refunds = [refund for refund in listed if _kind(refund) == kind]
-        ids = [refund.connector_refund_id for refund in refunds]
-        start = ids.index(after) + 1 if after in ids else 0
-        shown = refunds[start : start + size]
-        following = shown[-1].connector_refund_id if start + size < len(refunds) else None
+        shown, more = part(refunds, size, after=call.params.get("after"))
+        following = shown[-1].connector_refund_id if more else None
         meta = {"cursors": {"before": None, "after": following}, "limit": size}
         return json_response({"refunds": [self._refund(refund) for refund in shown], "meta": meta})
 
 
 def _kind(refund: Refund) -> str:
     return "mandate" if (refund.connector_transaction_id or "").startswith("MD") else "payment"
-
-
-def _error(status_code: int, kind: str, reason: str) -> Response:
-    facts = {"message": "The request failed", "errors": [{"reason": reason, "message": "The request failed"}]}
-    body = {"error": {"type": kind, "code": status_code, "request_id": "refundry-sandbox", **facts}}
-    return json_response(body, status_code)
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,6 @@ from typing import Any
 from refundry.auth import basic_auth, header_auth
 from refundry.connector import Connector, Listing, one_of, setting
 from refundry.errors import (
-    AmbiguousRefund,
     AuthenticationError,
     ConfigurationError,
     ConnectorError,
@@ -18,9 +17,10 @@ from refundry.errors import (
     RefundryError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Request, Response, url_path
-from refundry.model import SUCCEEDED, UNKNOWN, Refund, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, hint_page, page
+from refundry.http import Params, Request, Response, url_path
+from refundry.model import Refund, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, asked_refund, page
+from refundry.status import SUCCEEDED
 from refundry.times import to_iso
 
 HOSTS = {"eu": "api", "na": "api-na", "oc": "api-oc"}
@@ -59,6 +59,11 @@ class Klarna(Connector):
         "RETURN": "a row of a payout: its refund is asked for in its order",
         "REVERSAL": "a row of a payout: Klarna took a sale back, and the merchant made no refund",
         "FEE_REFUND": "a row of a payout: Klarna gives a fee back to the merchant",
+    }
+    refusals = {
+        404: (RefundNotFound, "no such order or refund in this account"),
+        **dict.fromkeys((401, 403), (AuthenticationError, "check the credentials, their region and environment")),
+        **dict.fromkeys((400, 409, 413, 422), (ConnectorError, "check the identifiers and the dates")),
     }
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
@@ -106,7 +111,8 @@ class Klarna(Connector):
         answer = Fields(response.json())
         if _is_complete(query):
             return self._refund(answer, query.connector_transaction_id, query.currency)
-        refund = _asked_refund(query, answer.required_items("refunds"))
+        refunds = answer.required_items("refunds")
+        refund = asked_refund(query, refunds, where="refunds", refund_id="refund_id", reference=_reference)
         return self._refund(refund, answer.required("order_id"), answer.text("purchase_currency"))
 
     @hookimpl
@@ -117,7 +123,7 @@ class Klarna(Connector):
         if payouts:
             rows = {"payment_reference": payouts[0], "size": window.page_size, "offset": row}
             return self._get("/settlements/v1/transactions", rows)
-        since, until = (to_iso(moment.replace(microsecond=0)) for moment in (window.since, window.until))
+        since, until = (to_iso(moment, "seconds") for moment in (window.since, window.until))
         dates = {"start_date": since, "end_date": until}
         return self._get("/settlements/v1/payouts", {**dates, "size": window.page_size, "offset": payout})
 
@@ -131,11 +137,11 @@ class Klarna(Connector):
         following = _next_offset(fields)
         if payouts:
             payouts = payouts[1:] if following is None else payouts
-            return hint_page(
+            return page(
                 fields.required_items("transactions"), _returned, cursor=_cursor(payouts, following or 0, payout)
             )
         # Payouts are no refunds; the same helper reads them, so that a bad one costs one.
-        found = hint_page(fields.required_items("payouts"), _payout)
+        found = page(fields.required_items("payouts"), _payout)
         references = [hint.connector_refund_id for hint in found.hints]
         return RefundPage(problems=found.problems, cursor=_cursor(references, 0, following))
 
@@ -143,27 +149,18 @@ class Klarna(Connector):
     def map_error(self, response: Response) -> RefundryError | None:
         if response.status_code < 400:
             return None
-        facts = _error_facts(response)
+        status, facts = response.status_code, _error_facts(response)
         code = facts.get("code") or ""
-        match response.status_code:
-            case 401 | 403:
-                advice = "check them, and that they belong to this region and environment"
-                return AuthenticationError(f"Klarna refused the credentials: {advice}", **facts)
-            case 400 | 404 if code == "NOT_FOUND" or code.startswith("NO_SUCH_"):
-                return RefundNotFound("Klarna knows no such order or refund in this account", **facts)
-            case 400 | 409 | 413 | 422:
-                return ConnectorError("Klarna refused the request: check the identifiers and the dates", **facts)
-        return None
+        is_unknown = status in (400, 404) and (code == "NOT_FOUND" or code.startswith("NO_SUCH_"))
+        return self.refusal(404 if is_unknown else None, status if status != 404 else None, **facts)
 
     def _order(self, order_id: str | None, *rest: str) -> Request:
-        return self._get(url_path("ordermanagement", "v1", "orders", order_id or "", *rest))
+        return self._get(url_path("ordermanagement", "v1", "orders", order_id, *rest))
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         # A key is complete as it is: nothing is left to encode.
-        own = header_auth("Authorization", f"Basic {self.api_key}") if self.api_key else None
-        return Request(
-            "GET", path, params=params or {}, auth=own or basic_auth(self.username or "", self.password or "")
-        )
+        own = header_auth({"Authorization": f"Basic {self.api_key}"}) if self.api_key else None
+        return Request("GET", path, params=params, auth=own or basic_auth(self.username or "", self.password or ""))
 
     def _refund(self, fields: Fields, order_id: str | None, currency: str | None) -> Refund:
         refunded_at = fields.iso_time("refunded_at")
@@ -171,8 +168,8 @@ class Klarna(Connector):
         return Refund(
             connector_refund_id=fields.required("refund_id"),
             connector_transaction_id=order_id,
-            merchant_refund_id=fields.text("reference"),
-            status=self.statuses.get(word or "", UNKNOWN),
+            merchant_refund_id=_reference(fields),
+            status=self.status_of(word),
             connector_status=word,
             refund_amount=fields.minor_money("refunded_amount", currency=currency),
             refund_reason=fields.text("description"),
@@ -181,23 +178,13 @@ class Klarna(Connector):
         )
 
 
+def _reference(fields: Fields) -> str | None:
+    return fields.text("reference")
+
+
 def _is_complete(query: RefundQuery) -> bool:
     """Whether the refund can be asked for by itself: alone it has no currency, and needs its own id."""
     return bool(query.connector_refund_id and query.currency)
-
-
-def _asked_refund(query: RefundQuery, refunds: list[Any]) -> Fields:
-    name = "refund_id" if query.connector_refund_id else "reference"
-    asked = query.connector_refund_id or query.merchant_refund_id
-    named = [refund for refund in refunds if isinstance(refund, dict) and refund.get(name) == asked]
-    if len(named) == 1:
-        return Fields(named[0], where="refunds")
-    if named:
-        raise AmbiguousRefund(f"several refunds of this order have this {name}: ask with another identifier")
-    for refund in refunds:
-        # One that cannot be read may be the one that is asked for.
-        Fields(refund, where="refunds").required("refund_id")
-    raise RefundNotFound("the order has no such refund")
 
 
 def _returned(item: object) -> RefundQuery | None:

@@ -13,9 +13,15 @@ from refundry.model import Refund
 from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.times import from_iso, to_iso
+from refundry.writing import currency_of, filled, minor_of
 from refundry_klarna.connector import REFUNDED, Klarna
 
 SALE = {"type": "SALE", "amount": 100_000, "order_id": "5a11d000-0000-4000-8000-000000000000", "purchase_country": "SE"}
+
+
+def _error(status_code: int, code: str, message: str) -> Response:
+    body = {"error_code": code, "error_messages": [message], "correlation_id": "refundry-sandbox"}
+    return json_response(body, status_code)
 
 
 class KlarnaSandbox(ConnectorSandbox[Klarna]):
@@ -29,6 +35,13 @@ class KlarnaSandbox(ConnectorSandbox[Klarna]):
     payment_ids = "0de70000-0000-4000-8000-{:012}"
     lives = {"settles": (REFUNDED,)}
     expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "refund_reason"}
+    errors = {
+        AuthenticationError: Response(401),
+        RefundNotFound: _error(404, "NO_SUCH_ORDER", "The order cannot be found"),
+        RateLimited: _error(429, "TOO_MANY_REQUESTS", "Too many requests"),
+        ProcessorUnavailable: _error(503, "TEMPORARILY_UNAVAILABLE", "Temporarily unavailable"),
+        RefundryError: _error(422, "UNPROCESSABLE_ENTITY", "The request is not valid"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
@@ -41,9 +54,9 @@ class KlarnaSandbox(ConnectorSandbox[Klarna]):
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "GET", "ordermanagement", "v1", "orders", order_id:
-                return json_response(_order(_refunds_of(order_id, book)))
+                return json_response(_order(book.of_payment(order_id)))
             case "GET", "ordermanagement", "v1", "orders", order_id, "refunds", refund_id:
-                found = [one for one in _refunds_of(order_id, book) if one.connector_refund_id == refund_id]
+                found = [one for one in book.of_payment(order_id) if one.connector_refund_id == refund_id]
                 return json_response(_refund(*found)) if found else _error(404, "NOT_FOUND", "No such refund")
             case "GET", "settlements", "v1", "payouts":
                 return _page(call, "payouts", _payouts(call.params, book))
@@ -55,27 +68,6 @@ class KlarnaSandbox(ConnectorSandbox[Klarna]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response(_order([refund]))
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return Response(401)
-            case RefundNotFound():
-                return _error(404, "NO_SUCH_ORDER", "The order cannot be found")
-            case RateLimited():
-                return _error(429, "TOO_MANY_REQUESTS", "Too many requests")
-            case ProcessorUnavailable():
-                return _error(503, "TEMPORARILY_UNAVAILABLE", "Temporarily unavailable")
-            case _:
-                return _error(422, "UNPROCESSABLE_ENTITY", "The request is not valid")
-
-
-def _refunds_of(order_id: str, book: Book) -> list[Refund]:
-    refunds = book.listed(connector_transaction_id=order_id)
-    if not refunds:
-        raise RefundNotFound("no such order in the sandbox")
-    return refunds
 
 
 def _order(refunds: list[Refund]) -> dict[str, Any]:
@@ -95,17 +87,16 @@ def _order(refunds: list[Refund]) -> dict[str, Any]:
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     is_made = refund.connector_status == REFUNDED and refund.created_at
     facts: dict[str, Any] = {
         "refund_id": refund.connector_refund_id,
         "reference": refund.merchant_refund_id,
-        "refunded_amount": to_minor(amount) if amount else None,
+        "refunded_amount": minor_of(refund),
         "refunded_at": to_iso(refund.created_at) if is_made and refund.created_at else None,
         "description": refund.refund_reason,
         "order_lines": [],
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return filled(facts)
 
 
 def _paid(refund: Refund, book: Book) -> datetime:
@@ -127,11 +118,10 @@ def _rows(payout: str, book: Book) -> list[dict[str, Any]]:
 
 
 def _row(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     return {
         "type": "RETURN",
-        "amount": to_minor(amount) if amount else None,
-        "currency_code": amount.currency if amount else None,
+        "amount": minor_of(refund),
+        "currency_code": currency_of(refund),
         "order_id": refund.connector_transaction_id,
         "refund_id": refund.connector_refund_id,
         "capture_id": "",
@@ -147,8 +137,3 @@ def _page(call: Call, name: str, items: list[dict[str, Any]]) -> Response:
     if offset + size < len(items):
         pagination["next"] = f"{call.url.partition('?')[0]}?size={size}&offset={offset + size}"
     return json_response({name: shown, "pagination": pagination})
-
-
-def _error(status_code: int, code: str, message: str) -> Response:
-    body = {"error_code": code, "error_messages": [message], "correlation_id": "refundry-sandbox"}
-    return json_response(body, status_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,23 +18,14 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
-from refundry.times import from_unix
+from refundry.signing import check_sent, check_signature, hmac_hex, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_unix, to_iso
 
 # In seconds this is the year 5138, in milliseconds 1973: no event is near it.
 MILLISECONDS_FROM = 10**11
-
-# By code, and where that is unknown, by HTTP status. Other statuses say what there is to know.
-REFUSALS: Mapping[int | str, tuple[type[RefundryError], str]] = {
-    "2000": (RefundNotFound, "no such payment of this account"),
-    "2032": (RefundNotFound, "no such refund of this payment"),
-    "5": (AuthenticationError, "check access_token"),
-    400: (ConnectorError, "check the identifiers"),
-    401: (AuthenticationError, "check access_token"),
-    403: (AuthenticationError, "the access token may not read this payment"),
-}
 
 
 class MercadoPago(Connector):
@@ -61,6 +52,15 @@ class MercadoPago(Connector):
         "refunded": "a status of the payment, which says nothing about one refund",
         "partially_refunded": "a status of the payment, which says nothing about one refund",
     }
+    # By code, and where that is unknown, by HTTP status. Other statuses say what there is to know.
+    refusals = {
+        "2000": (RefundNotFound, "no such payment of this account"),
+        "2032": (RefundNotFound, "no such refund of this payment"),
+        "5": (AuthenticationError, "check access_token"),
+        400: (ConnectorError, "check the identifiers"),
+        401: (AuthenticationError, "check access_token"),
+        403: (AuthenticationError, "the access token may not read this payment"),
+    }
     identifiers = (frozenset({"connector_transaction_id", "connector_refund_id"}),)
     # Refunds that Mercado Pago labels as hidden are missing.
     listing = Listing(basis="updated", by_payment=True, complete=False, max_page_size=100)
@@ -80,7 +80,7 @@ class MercadoPago(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(query.connector_transaction_id, "refunds", query.connector_refund_id or "")
+        return self._get(query.connector_transaction_id, "refunds", query.connector_refund_id)
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
@@ -103,8 +103,8 @@ class MercadoPago(Connector):
             "sort": "date_last_updated",
             "criteria": "desc",
             "range": "date_last_updated",
-            "begin_date": _time(window.since),
-            "end_date": _time(window.until + timedelta(days=1)),
+            "begin_date": to_iso(window.since, "milliseconds"),
+            "end_date": to_iso(window.until + timedelta(days=1), "milliseconds"),
             "offset": cursor or 0,
             "limit": window.page_size,
         }
@@ -129,11 +129,7 @@ class MercadoPago(Connector):
         if not 400 <= response.status_code < 500 or response.status_code == 429:
             return None
         code = _code(Fields(response.json()))
-        refusal = REFUSALS.get(code or "") or REFUSALS.get(response.status_code)
-        if refusal is None:
-            return None
-        kind, advice = refusal
-        return kind(f"Mercado Pago refused the request: {advice}", code=code)
+        return self.refusal(code, response.status_code, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -144,10 +140,7 @@ class MercadoPago(Connector):
         pairs = (part.strip().partition("=") for part in required_header(event, "x-signature").split(","))
         parts = {name: value for name, _, value in pairs}
         sent = parts.get("ts", "")
-        try:
-            check_age(event, _sent_at(sent), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header x-signature has no time") from None
+        check_sent(event, sent, self.event_tolerance, read=_sent_at)
         payment = event.params.get("data.id", "")
         # The documents write the id in small letters, and Mercado Pago's own libraries as it came.
         texts = [_signed(one, event.header("x-request-id"), sent) for one in (payment, payment.lower())]
@@ -166,8 +159,8 @@ class MercadoPago(Connector):
             raise MappingError("the address that was called has no data.id", field="data.id")
         return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=fields.text("id"))]
 
-    def _get(self, payment: str | None, *rest: str) -> Request:
-        path = url_path("v1", "payments", payment or "", *rest)
+    def _get(self, payment: str | None, *rest: str | None) -> Request:
+        path = url_path("v1", "payments", payment, *rest)
         return Request("GET", path, auth=bearer_auth(self.access_token))
 
     def _listed(self, pair: tuple[object, object]) -> Refund:
@@ -182,7 +175,7 @@ class MercadoPago(Connector):
             connector_transaction_id=fields.text("payment_id") or payment,
             merchant_refund_id=fields.text("metadata", self.metadata_key),
             # Refunds of 2017 have no status.
-            status=self.statuses.get(word or "", UNKNOWN),
+            status=self.status_of(word),
             connector_status=word,
             refund_amount=fields.decimal_money("amount", currency=currency),
             refund_reason=fields.text("reason"),
@@ -210,10 +203,7 @@ def _has_no_refunds(payment: object) -> bool:
 
 
 def _code(fields: Fields) -> str | None:
-    cause = fields.get("cause")
-    first = cause[0] if isinstance(cause, list) and cause else cause
-    code = Fields(first).text("code") if isinstance(first, dict) else None
-    return code or fields.text("error")
+    return fields.first("cause").text("code") or fields.text("error")
 
 
 def _signed(payment: str, request_id: str | None, sent: str) -> bytes:
@@ -226,7 +216,3 @@ def _sent_at(sent: str) -> datetime:
     """Seconds or milliseconds: examples of both are documented."""
     is_long = sent.isascii() and sent.isdigit() and len(sent) < 20 and int(sent) >= MILLISECONDS_FROM
     return from_unix(sent, per_second=1000 if is_long else 1)
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,9 +11,19 @@ from refundry.http import Event, Moment, Response, encode_json, encode_query
 from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import decimal_of
 from refundry_mercadopago.connector import MercadoPago
 
 ZONE = timezone(timedelta(hours=-4))
+
+
+def _error(
+    status_code: int, kind: str, code: str | None, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    cause = [{"code": code, "description": message, "data": None}] if code else []
+    return json_response(
+        {"message": message, "error": kind, "status": status_code, "cause": cause}, status_code, headers
+    )
 
 
 class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
@@ -30,11 +40,17 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
         "acquirer_reference_number",
     }
     currency = "BRL"
+    errors = {
+        AuthenticationError: _error(401, "unauthorized", "5", "The access token is missing or wrong"),
+        RefundNotFound: _error(404, "not_found", "2032", "There is no such refund"),
+        RateLimited: _error(429, "too_many_requests", None, "There were too many requests", {"Retry-After": "1"}),
+        ProcessorUnavailable: _error(503, "unavailable", None, "The service is not available"),
+        RefundryError: _error(400, "bad_request", "1", "The request is not valid"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("Authorization") != f"Bearer {self.connector.access_token}":
-            raise AuthenticationError("the access token is not the sandbox's", status_code=401)
+        call.check_header("Authorization", f"Bearer {self.connector.access_token}")
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -42,11 +58,11 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
             case "GET", "v1", "payments", "search":
                 return self._render_search(call.params, book)
             case "GET", "v1", "payments", payment:
-                return json_response(self._payment(payment, _refunds_of(payment, book)))
+                return json_response(self._payment(payment, book.of_payment(payment)))
             case "GET", "v1", "payments", payment, "refunds":
-                return json_response([self._refund(refund) for refund in _refunds_of(payment, book)])
+                return json_response([self._refund(refund) for refund in book.of_payment(payment)])
             case "GET", "v1", "payments", payment, "refunds", refund_id:
-                _refunds_of(payment, book)
+                book.of_payment(payment)
                 return self.render_refund(book.refund(refund_id))
             case _:
                 raise unknown_call()
@@ -54,20 +70,6 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response(self._refund(refund))
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "unauthorized", "5", "The access token is missing or wrong")
-            case RefundNotFound():
-                return _error(404, "not_found", "2032", "There is no such refund")
-            case RateLimited():
-                return _error(429, "too_many_requests", None, "There were too many requests", {"Retry-After": "1"})
-            case ProcessorUnavailable():
-                return _error(503, "unavailable", None, "The service is not available")
-            case _:
-                return _error(400, "bad_request", "1", "The request is not valid")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -119,7 +121,7 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
         return {
             "id": _number(refund.connector_refund_id),
             "payment_id": _number(refund.connector_transaction_id),
-            "amount": refund.refund_amount.decimal if refund.refund_amount else None,
+            "amount": decimal_of(refund),
             "metadata": {self.connector.metadata_key: own_id} if own_id else {},
             "source": {"id": "44444", "name": "Refundry Sandbox", "type": "collector"},
             "date_created": _time(refund.created_at),
@@ -133,13 +135,6 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
         }
 
 
-def _refunds_of(payment: str, book: Book) -> list[Refund]:
-    refunds = book.listed(connector_transaction_id=payment)
-    if not refunds:
-        raise RefundNotFound("no such payment in the sandbox")
-    return refunds
-
-
 def _number(identifier: str | None) -> int | str | None:
     """Mercado Pago's identifiers are whole numbers; others are left as they are."""
     digits = identifier or ""
@@ -148,12 +143,3 @@ def _number(identifier: str | None) -> int | str | None:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.astimezone(ZONE).isoformat(timespec="milliseconds") if moment else None
-
-
-def _error(
-    status_code: int, kind: str, code: str | None, message: str, headers: dict[str, str] | None = None
-) -> Response:
-    cause = [{"code": code, "description": message, "data": None}] if code else []
-    return json_response(
-        {"message": message, "error": kind, "status": status_code, "cause": cause}, status_code, headers
-    )

@@ -7,21 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+import attrs
+
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
 from refundry.errors import AuthenticationError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, parse_json, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_signature, hmac_hex, required_header
-
-# There is no error code beside the HTTP status; any other than these says enough.
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    401: (AuthenticationError, "check api_key or access_token"),
-    403: (AuthenticationError, "the access token lacks the scope refunds.read"),
-    404: (RefundNotFound, "no such refund of this payment for this key and mode, or it was cancelled"),
-}
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 
 class Mollie(Connector):
@@ -45,6 +41,12 @@ class Mollie(Connector):
         "refunded": SUCCEEDED,
         "failed": FAILED,  # after processing, for example a closed account: the merchant gets the money back
         "canceled": FAILED,  # stopped before it reached the bank
+    }
+    # There is no error code beside the HTTP status; any other than these says enough.
+    refusals = {
+        401: (AuthenticationError, "check api_key or access_token"),
+        403: (AuthenticationError, "the access token lacks the scope refunds.read"),
+        404: (RefundNotFound, "no such refund of this payment for this key and mode, or it was cancelled"),
     }
     identifiers = (frozenset({"connector_transaction_id", "connector_refund_id"}),)
     listing = Listing(basis="created", by_payment=True, max_page_size=250)
@@ -71,8 +73,9 @@ class Mollie(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        payment, refund = query.connector_transaction_id or "", query.connector_refund_id or ""
-        return self._get(url_path("v2", "payments", payment, "refunds", refund))
+        return self._get(
+            url_path("v2", "payments", query.connector_transaction_id, "refunds", query.connector_refund_id)
+        )
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -94,14 +97,13 @@ class Mollie(Connector):
         oldest = found.refunds[-1].created_at if found.refunds else None
         is_past = not window.connector_transaction_id and oldest is not None and oldest < window.since
         cursor = None if is_past else _next(fields)
-        return RefundPage(refunds=found.refunds, problems=found.problems, cursor=cursor)
+        return attrs.evolve(found, cursor=cursor)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code not in REFUSALS:
+        if response.status_code not in self.refusals:
             return None
-        kind, advice = REFUSALS[response.status_code]
-        return kind(f"Mollie refused the request: {advice}", code=Fields(response.json()).required("title"))
+        return self.refusal(response.status_code, code=Fields(response.json()).required("title"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -109,7 +111,7 @@ class Mollie(Connector):
             return False
         # While secrets rotate there are several signatures, with or without the name of the digest.
         given = [one.strip().removeprefix("sha256=") for one in required_header(event, "X-Mollie-Signature").split(",")]
-        check_signature([hmac_hex(secret.encode(), event.body) for secret in self.webhook_secret.every()], given)
+        check_hmac(self.webhook_secret.every(), event.body, given)
         return True
 
     @hookimpl
@@ -130,7 +132,7 @@ class Mollie(Connector):
         query = RefundQuery(connector_refund_id=refund_id, connector_transaction_id=payment)
         return [RefundEvent(query=query, event_id=event_id)]
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
         # A key has its mode and profile, and Mollie refuses to be told them; an access token has neither.
         is_test = not self.api_key and self.environment == "SANDBOX"
         mode = {"testmode": "true"} if is_test else {}
@@ -150,7 +152,7 @@ class Mollie(Connector):
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("paymentId"),
             merchant_refund_id=metadata.text(self.metadata_key),
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
             refund_amount=fields.decimal_money("amount", "value", currency=fields.text("amount", "currency")),
             refund_reason=fields.text("description"),

@@ -8,12 +8,18 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json, encode_query
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_hex
 from refundry_mollie.connector import Mollie
 
 HOST = "https://api.mollie.com"
 HAL = {"Content-Type": "application/hal+json"}
+
+
+def _error(status_code: int, title: str, detail: str) -> Response:
+    documentation = {"href": "https://docs.mollie.com/reference/handling-errors", "type": "text/html"}
+    body = {"status": status_code, "title": title, "detail": detail, "_links": {"documentation": documentation}}
+    return json_response(body, status_code, HAL)
 
 
 class MollieSandbox(ConnectorSandbox[Mollie]):
@@ -32,11 +38,17 @@ class MollieSandbox(ConnectorSandbox[Mollie]):
         "refund_reason",
         "acquirer_reference_number",
     }
+    errors = {
+        AuthenticationError: _error(401, "Unauthorized Request", "Missing authentication, or failed to authenticate"),
+        RefundNotFound: _error(404, "Not Found", "No refund exists with this token."),
+        RateLimited: _error(429, "Too Many Requests", "The rate limit is exceeded."),
+        ProcessorUnavailable: _error(503, "Service Unavailable", "The service is temporarily unavailable."),
+        RefundryError: _error(422, "Unprocessable Entity", "The request cannot be processed."),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("Authorization") != f"Bearer {self.connector.api_key}":
-            raise AuthenticationError("the key is not the sandbox's", status_code=401)
+        call.check_header("Authorization", f"Bearer {self.connector.api_key}")
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -58,20 +70,6 @@ class MollieSandbox(ConnectorSandbox[Mollie]):
         return json_response(self._refund(refund), headers=HAL)
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "Unauthorized Request", "Missing authentication, or failed to authenticate")
-            case RefundNotFound():
-                return _error(404, "Not Found", "No refund exists with this token.")
-            case RateLimited():
-                return _error(429, "Too Many Requests", "The rate limit is exceeded.")
-            case ProcessorUnavailable():
-                return _error(503, "Service Unavailable", "The service is temporarily unavailable.")
-            case _:
-                return _error(422, "Unprocessable Entity", "The request cannot be processed.")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         entity, event_id = self._refund(refund), f"event_{moment.nonce.replace('-', '')}"
         envelope = {
@@ -85,8 +83,7 @@ class MollieSandbox(ConnectorSandbox[Mollie]):
         }
         body = encode_json(envelope)
         signature = hmac_hex(self.connector.webhook_secret.every()[0].encode(), body)
-        headers = {"Content-Type": "application/json", "X-Mollie-Signature": f"sha256={signature}"}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"X-Mollie-Signature": f"sha256={signature}"})
 
     def _refund(self, refund: Refund) -> dict[str, Any]:
         amount, arn = refund.refund_amount, refund.acquirer_reference_number
@@ -121,9 +118,3 @@ class MollieSandbox(ConnectorSandbox[Mollie]):
 
 def _link(address: str) -> dict[str, str]:
     return {"href": address, "type": HAL["Content-Type"]}
-
-
-def _error(status_code: int, title: str, detail: str) -> Response:
-    documentation = {"href": "https://docs.mollie.com/reference/handling-errors", "type": "text/html"}
-    body = {"status": status_code, "title": title, "detail": detail, "_links": {"documentation": documentation}}
-    return json_response(body, status_code, HAL)

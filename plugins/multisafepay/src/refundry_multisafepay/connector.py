@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-
-import attrs
 
 from refundry.auth import header_auth
 from refundry.connector import Connector, Listing, one_of, setting
@@ -21,29 +19,11 @@ from refundry.errors import (
     SignatureError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, each_event, hint_page, page
-from refundry.signing import check_age, check_signature, decode_base64, hmac_hex, required_header
-from refundry.times import from_unix
-
-REFUSALS: Mapping[str | None, tuple[type[RefundryError], str]] = {
-    "1006": (RefundNotFound, "no such transaction or order for this API key"),
-    "1020": (AuthenticationError, "the account is blocked"),
-    "1023": (ProcessorUnavailable, "the gateway is down, try again later"),
-    "1032": (AuthenticationError, "check the API key, its site and the environment"),
-}
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, each_event, page
+from refundry.signing import check_hmac, check_sent, decode_base64, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 
 class MultiSafepay(Connector):
@@ -81,6 +61,13 @@ class MultiSafepay(Connector):
         "chargeback": "a dispute about a payment",
         "shipped": "a status of the order",
     }
+    refusals = {
+        "1006": (RefundNotFound, "no such transaction or order for this API key"),
+        "1020": (AuthenticationError, "the account is blocked"),
+        "1023": (ProcessorUnavailable, "the gateway is down, try again later"),
+        "1032": (AuthenticationError, "check the API key, its site and the environment"),
+        "": (ConnectorError, "check the identifiers"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=1000)
     credentials = one_of({"api_key"}, {"account_api_key"}, needed_for={"list"})
     settles_within = timedelta(days=1)
@@ -95,7 +82,7 @@ class MultiSafepay(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("transactions", query.connector_refund_id or ""), self.api_key)
+        return self._get(url_path("transactions", query.connector_refund_id), self.api_key)
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
@@ -123,8 +110,7 @@ class MultiSafepay(Connector):
         if window.connector_transaction_id:
             order = fields.at("data")
             order_id, items = order.required("order_id"), order.items("related_transactions")
-            untyped = hint_page(items, lambda item: _untyped(item, order_id))
-            return attrs.evolve(page(items, lambda item: self._related(item, order_id)), hints=untyped.hints)
+            return page(items, lambda item: self._related(item, order_id) or _untyped(item, order_id))
         items, pager = fields.required_items("data"), fields.at("pager")
         if items and not pager.value:
             raise MappingError("pager is missing", field="pager")
@@ -140,20 +126,17 @@ class MultiSafepay(Connector):
         if fields.get("success") is not False:
             return None
         code = fields.text("error_code")
-        kind, advice = REFUSALS.get(code, (ConnectorError, "check the identifiers"))
-        return kind(f"MultiSafepay refused the request: {advice}", code=code)
+        return self.refusal(code, "", code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         try:
             decoded = decode_base64(required_header(event, "Auth"), "the header Auth").decode()
-            sent, _, signature = decoded.partition(":")
-            sent_at = from_unix(sent)
         except ValueError:
             raise SignatureError("the header Auth has no time and signature") from None
-        expected = hmac_hex(self.api_key.strip().encode(), f"{sent}:".encode() + event.body, "sha512")
-        check_signature([expected], [signature])
-        check_age(event, sent_at, self.event_tolerance)
+        sent, _, signature = decoded.partition(":")
+        check_hmac([self.api_key.strip()], f"{sent}:".encode() + event.body, signature, digest="sha512")
+        check_sent(event, sent, self.event_tolerance)
         return True
 
     @hookimpl
@@ -166,8 +149,8 @@ class MultiSafepay(Connector):
     def acknowledge_event(self, accepted: bool) -> Response | None:
         return Response(200, {"Content-Type": "text/plain"}, b"OK") if accepted else None
 
-    def _get(self, path: str, key: str | None, params: dict[str, object] | None = None) -> Request:
-        return Request("GET", path, params=params or {}, auth=header_auth("api_key", key or ""))
+    def _get(self, path: str, key: str | None, params: Params = ()) -> Request:
+        return Request("GET", path, params=params, auth=header_auth({"api_key": key or ""}))
 
     def _event(self, item: object, order_id: str) -> RefundEvent | None:
         refund, hint = self._related(item, order_id), _untyped(item, order_id)
@@ -196,7 +179,7 @@ class MultiSafepay(Connector):
             connector_refund_id=fields.required("transaction_id"),
             connector_transaction_id=payment,
             merchant_refund_id=own_id if own_id != payment else None,
-            status=self.statuses.get(word or "", UNKNOWN),
+            status=self.status_of(word),
             connector_status=word,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),

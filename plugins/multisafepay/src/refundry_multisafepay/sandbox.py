@@ -9,10 +9,14 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import currency_of, filled, minor_of
 from refundry_multisafepay.connector import MultiSafepay
+
+
+def _error(status_code: int, code: int, text: str) -> Response:
+    return json_response({"success": False, "data": {}, "error_code": code, "error_info": text}, status_code)
 
 
 class MultiSafepaySandbox(ConnectorSandbox[MultiSafepay]):
@@ -28,6 +32,13 @@ class MultiSafepaySandbox(ConnectorSandbox[MultiSafepay]):
         "held": ("uncleared", "completed"),
     }
     expressible = (ConnectorSandbox.expressible - {"created_at"}) | {"connector_transaction_id", "refund_reason"}
+    errors = {
+        AuthenticationError: json_response({"message": "Forbidden"}, 403),
+        RefundNotFound: json_response({"message": "Not found"}, 404),
+        RateLimited: json_response({"message": "Too Many Requests"}, 429),
+        ProcessorUnavailable: _error(500, 1023, "Gateway is unavailable"),
+        RefundryError: _error(400, 1001, "Invalid request"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
@@ -53,20 +64,6 @@ class MultiSafepaySandbox(ConnectorSandbox[MultiSafepay]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response({"success": True, "data": _transaction(refund)})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return json_response({"message": "Forbidden"}, 403)
-            case RefundNotFound():
-                return json_response({"message": "Not found"}, 404)
-            case RateLimited():
-                return json_response({"message": "Too Many Requests"}, 429)
-            case ProcessorUnavailable():
-                return _error(500, 1023, "Gateway is unavailable")
-            case _:
-                return _error(400, 1001, "Invalid request")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -97,17 +94,16 @@ def _order(order_id: str, refunds: list[Refund]) -> dict[str, Any]:
 
 
 def _related(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     facts = {
         "transaction_id": _number(refund.connector_refund_id or ""),
         "order_id": refund.connector_transaction_id,
         "type": "refund",
         "status": refund.connector_status,
-        "amount": to_minor(amount) if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount": minor_of(refund),
+        "currency": currency_of(refund),
         "description": refund.refund_reason,
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return filled(facts)
 
 
 def _number(transaction_id: str) -> int | str:
@@ -125,7 +121,3 @@ def _render_list(params: dict[str, str], book: Book) -> Response:
     cursor = {"after": str(start + len(items)), "before": None} if items else {"after": None, "before": None}
     data = [_transaction(refund) for refund in items]
     return json_response({"success": True, "data": data, "pager": {"after": None, "before": None, "cursor": cursor}})
-
-
-def _error(status_code: int, code: int, text: str) -> Response:
-    return json_response({"success": False, "data": {}, "error_code": code, "error_info": text}, status_code)

@@ -22,20 +22,10 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_form
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page, xml_object
-from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry_nmi.transactions import (
     PAYMENT_ACTIONS,
     actions_of,
@@ -50,8 +40,6 @@ from refundry_nmi.transactions import (
 )
 
 PATH = "/api/query.php"
-# An error has a text and no code.
-REFUSALS = ("username/password", "security key", "authentication failed", "access denied", "permission")
 EVENT_WORDS = ("transaction.refund.failure", "transaction.refund.unknown")
 # A void may be one of a refund or of a payment: a get tells.
 HINT_EVENTS = ("transaction.refund.success", "transaction.void.success")
@@ -85,6 +73,15 @@ class NMI(Connector):
         "transaction.refund.unknown": MANUAL_REVIEW,
     }
     unmapped = {"transaction.refund.success": "says that the refund was accepted, not how it stands: it is a hint"}
+    # By what its text says, for there is no code.
+    refusals = {
+        "rate limit": (RateLimited, "ask less often"),
+        **dict.fromkeys(
+            ("username/password", "security key", "authentication failed", "access denied", "permission"),
+            (AuthenticationError, "check the credentials and base_url"),
+        ),
+        "": (ConnectorError, "check the identifiers and base_url"),
+    }
     identifiers = (frozenset({"connector_refund_id"}), frozenset({"merchant_refund_id"}))
     listing = Listing(basis="updated")
     credentials = one_of({"security_key"}, {"username", "password"})
@@ -134,7 +131,8 @@ class NMI(Connector):
             return None
         text = fields.text("error_response") or ""
         reference = re.search(r"REFID:\s*(\w+)", text)
-        return _error(text, reference[1] if reference else None)
+        said = (part for part in self.refusals if str(part) in text.lower())
+        return self.refusal(*said, request_id=reference[1] if reference else None)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -142,8 +140,7 @@ class NMI(Connector):
         parts = dict(part.strip().partition("=")[::2] for part in header.split(","))
         # "t" is no time, although other processors call theirs so, but a random text.
         signed = parts.get("t", "").encode() + b"." + event.body
-        keys = self.webhook_signing_key.candidates()
-        check_signature([hmac_hex(key.encode(), signed) for key in keys], [parts.get("s", "")])
+        check_hmac(self.webhook_signing_key.candidates(), signed, parts.get("s", ""))
         return True
 
     @hookimpl
@@ -193,7 +190,7 @@ class NMI(Connector):
         )
 
     def _described(self, fields: Fields, word: str | None, currency: str | None = None) -> Refund:
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         return Refund(
             connector_refund_id=fields.required("transaction_id"),
             merchant_refund_id=fields.text("order_id"),
@@ -230,12 +227,3 @@ def _chosen(query: RefundQuery, items: Sequence[object]) -> Fields:
     if len(refunds) > 1:
         raise AmbiguousRefund("several refunds have this order id: ask with connector_refund_id")
     return (refunds or transactions)[0]
-
-
-def _error(text: str, reference: str | None) -> RefundryError:
-    lowered = text.lower()
-    if "rate limit" in lowered:
-        return RateLimited("NMI asks for fewer requests", request_id=reference)
-    if any(word in lowered for word in REFUSALS):
-        return AuthenticationError("NMI refused the credentials: check them and base_url", request_id=reference)
-    return ConnectorError("NMI refused the query: check the identifiers and base_url", request_id=reference)

@@ -8,9 +8,11 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
-from refundry.model import FAILED, Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
+from refundry.model import Refund
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, unknown_call
 from refundry.signing import hmac_hex
+from refundry.status import FAILED
+from refundry.writing import currency_of
 from refundry_nmi.connector import EVENT_WORDS, NMI, PATH
 from refundry_nmi.transactions import APPROVED, read_time
 
@@ -23,83 +25,6 @@ KINDS = {
 }
 
 
-class NMISandbox(ConnectorSandbox[NMI]):
-    """NMI, as docs.nmi.com/reference/query describes its answers."""
-
-    settings = {"security_key": "RefundrySandboxSecurityKey000001", "webhook_signing_key": "REFUNDRYSANDBOXSIGNINGKEY"}
-    lives = {
-        "settles": ("pendingsettlement", "complete"),
-        "fails": ("failed",),
-        "returned": ("complete", "complete/check_return"),
-        "held": ("unknown",),
-        "cancelled": ("pendingsettlement", "canceled"),
-    }
-    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "error"}
-    event_words = frozenset(EVENT_WORDS)
-    refund_ids = "91{:08}"
-    payment_ids = "90{:08}"
-    currency = "USD"
-
-    @hookimpl
-    def check_call(self, call: Call) -> None:
-        if call.form().get("security_key") != self.connector.security_key:
-            raise AuthenticationError("the key is not the sandbox's")
-
-    @hookimpl
-    def answer_call(self, call: Call, book: Book) -> Response:
-        if (call.method, call.path) != ("POST", PATH):
-            raise unknown_call()
-        form = call.form()
-        if "transaction_id" in form:
-            return self.render_refund(book.refund(form["transaction_id"]))
-        if "order_id" in form:
-            return _render([one for one in book.refunds.values() if one.merchant_refund_id == form["order_id"]])
-        return _render(_listed(form, book))
-
-    @hookimpl
-    def render_refund(self, refund: Refund) -> Response:
-        return _render([refund])
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _refusal("Invalid Username/Password REFID:910000001")
-            case RefundNotFound():
-                return _render([])
-            case RateLimited():
-                return _refusal("Rate limit exceeded REFID:910000002")
-            case ProcessorUnavailable():
-                return Response(503)
-            case _:
-                return _refusal("Invalid query REFID:910000003")
-
-    @hookimpl
-    def render_event(self, refund: Refund, moment: Moment) -> Event:
-        word = refund.connector_status or ""
-        kind = word if word in EVENT_WORDS else KINDS.get(word, "transaction.refund.success")
-        amount = refund.refund_amount
-        subject = {
-            "transaction_id": refund.connector_refund_id,
-            "order_id": refund.merchant_refund_id or "",
-            "currency": amount.currency if amount else "",
-            "action": _action(refund, "0" if kind.endswith("failure") else "1"),
-        }
-        body = encode_json({"event_id": moment.nonce, "event_type": kind, "event_body": subject})
-        nonce = moment.nonce.replace("-", "")
-        key = self.connector.webhook_signing_key.candidates()[0]
-        signature = hmac_hex(key.encode(), nonce.encode() + b"." + body)
-        headers = {"Content-Type": "application/json", "Webhook-Signature": f"t={nonce},s={signature}"}
-        return Event(headers=headers, body=body, received_at=moment.now)
-
-
-def _listed(form: dict[str, str], book: Book) -> list[Refund]:
-    refunds = book.listed(since=read_time(form["start_date"]), until=read_time(form["end_date"]))
-    size = int(form["result_limit"])
-    start = int(form["page_number"]) * size
-    return refunds[::-1][start : start + size]
-
-
 def _render(refunds: Sequence[Refund]) -> Response:
     root = Element("nm_response")
     for refund in refunds:
@@ -109,7 +34,6 @@ def _render(refunds: Sequence[Refund]) -> Response:
 
 def _add_transaction(root: Element, refund: Refund) -> None:
     words = (refund.connector_status or "").split("/")
-    amount = refund.refund_amount
     # As an action of its payment, or as a transaction of its own.
     as_action = words[0] == "refund"
     transaction = SubElement(root, "transaction")
@@ -119,7 +43,7 @@ def _add_transaction(root: Element, refund: Refund) -> None:
         "condition": "complete" if as_action else words[0],
         "original_transaction_id": refund.connector_transaction_id,
         "order_id": refund.merchant_refund_id,
-        "currency": amount.currency if amount else None,
+        "currency": currency_of(refund),
     }
     _add(transaction, facts)
     if as_action:
@@ -151,3 +75,72 @@ def _refusal(text: str) -> Response:
     root = Element("nm_response")
     SubElement(root, "error_response").text = text
     return Response(200, {"Content-Type": "text/xml; charset=UTF-8"}, tostring(root, "UTF-8"))
+
+
+class NMISandbox(ConnectorSandbox[NMI]):
+    """NMI, as docs.nmi.com/reference/query describes its answers."""
+
+    settings = {"security_key": "RefundrySandboxSecurityKey000001", "webhook_signing_key": "REFUNDRYSANDBOXSIGNINGKEY"}
+    lives = {
+        "settles": ("pendingsettlement", "complete"),
+        "fails": ("failed",),
+        "returned": ("complete", "complete/check_return"),
+        "held": ("unknown",),
+        "cancelled": ("pendingsettlement", "canceled"),
+    }
+    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "error"}
+    event_words = frozenset(EVENT_WORDS)
+    refund_ids = "91{:08}"
+    payment_ids = "90{:08}"
+    currency = "USD"
+    errors = {
+        AuthenticationError: _refusal("Invalid Username/Password REFID:910000001"),
+        RefundNotFound: _render([]),
+        RateLimited: _refusal("Rate limit exceeded REFID:910000002"),
+        ProcessorUnavailable: Response(503),
+        RefundryError: _refusal("Invalid query REFID:910000003"),
+    }
+
+    @hookimpl
+    def check_call(self, call: Call) -> None:
+        if call.form().get("security_key") != self.connector.security_key:
+            raise AuthenticationError("the key is not the sandbox's")
+
+    @hookimpl
+    def answer_call(self, call: Call, book: Book) -> Response:
+        if (call.method, call.path) != ("POST", PATH):
+            raise unknown_call()
+        form = call.form()
+        if "transaction_id" in form:
+            return self.render_refund(book.refund(form["transaction_id"]))
+        if "order_id" in form:
+            return _render([one for one in book.refunds.values() if one.merchant_refund_id == form["order_id"]])
+        return _render(_listed(form, book))
+
+    @hookimpl
+    def render_refund(self, refund: Refund) -> Response:
+        return _render([refund])
+
+    @hookimpl
+    def render_event(self, refund: Refund, moment: Moment) -> Event:
+        word = refund.connector_status or ""
+        kind = word if word in EVENT_WORDS else KINDS.get(word, "transaction.refund.success")
+        amount = refund.refund_amount
+        subject = {
+            "transaction_id": refund.connector_refund_id,
+            "order_id": refund.merchant_refund_id or "",
+            "currency": amount.currency if amount else "",
+            "action": _action(refund, "0" if kind.endswith("failure") else "1"),
+        }
+        body = encode_json({"event_id": moment.nonce, "event_type": kind, "event_body": subject})
+        nonce = moment.nonce.replace("-", "")
+        key = self.connector.webhook_signing_key.candidates()[0]
+        signature = hmac_hex(key.encode(), nonce.encode() + b"." + body)
+        return json_event(body, moment, {"Webhook-Signature": f"t={nonce},s={signature}"})
+
+
+def _listed(form: dict[str, str], book: Book) -> list[Refund]:
+    refunds = book.listed(since=read_time(form["start_date"]), until=read_time(form["end_date"]))
+    size = int(form["result_limit"])
+    start = int(form["page_number"]) * size
+    return refunds[::-1][start : start + size]

@@ -20,16 +20,14 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
-from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundQuery
+from refundry.model import Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_signature
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 # A refund is a booking of its own type, for example CREDITCARD_BOOKBACK or REFUND_BY_BANK_TRANSFER_EU. Its TID looks
 # like that of a payment, which the same call answers just as well.
 REFUND_TYPE = re.compile("BOOKBACK|REFUND")
-
-BAD_CREDENTIALS = ("1001", "1002", "1003", "1007", "1008")
-UNKNOWN_TID = ("200010", "200014", "200018")
 
 SIGNED = (
     ("event", "tid"),
@@ -63,13 +61,20 @@ class Novalnet(Connector):
         "FAILURE": FAILED,
     }
     unmapped = {"SUCCESS": "it says that the call succeeded, and nothing about the refund"}
+    refusals = {
+        **dict.fromkeys(("1001", "1002", "1003", "1007", "1008"), (AuthenticationError, "check payment_access_key")),
+        **dict.fromkeys(("200010", "200014", "200018"), (RefundNotFound, "no such TID in this project")),
+        "": (ConnectorError, "its error code says why"),
+    }
 
     payment_access_key: str = setting(secret=True, help="Payment access key, in the project's API credentials")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
         body = {"transaction": {"tid": query.connector_refund_id}, "custom": {"lang": "EN"}}
-        return Request("POST", "/transaction/details", json=body, auth=header_auth("X-NN-Access-Key", self.encoded_key))
+        return Request(
+            "POST", "/transaction/details", json=body, auth=header_auth({"X-NN-Access-Key": self.encoded_key})
+        )
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
@@ -83,7 +88,7 @@ class Novalnet(Connector):
             raise NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
         return Refund(
             connector_refund_id=refund_id,
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")) if is_refund else None,
             problems=fields.problems,
@@ -97,13 +102,7 @@ class Novalnet(Connector):
             return None
         if status != "FAILURE":
             raise MappingError("result.status is neither SUCCESS nor FAILURE", field="result.status")
-        if code in BAD_CREDENTIALS:
-            return AuthenticationError("Novalnet refused the payment access key: check it", code=code)
-        if code in UNKNOWN_TID:
-            return RefundNotFound("Novalnet does not know this TID in this project", code=code)
-        if response.status_code >= 400:
-            return None
-        return ConnectorError("Novalnet refused the call: its error code says why", code=code)
+        return self.refusal(code, "" if response.status_code < 400 else None, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:

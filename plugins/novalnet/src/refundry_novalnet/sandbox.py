@@ -8,12 +8,16 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
 from refundry.reading import Fields
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
+from refundry.writing import currency_of, filled, minor_of
 from refundry_novalnet.connector import Novalnet, checksum
 
 SUCCESS = {"status": "SUCCESS", "status_code": 100, "status_text": "Successful"}
+
+
+def _failure(code: int, text: str) -> Response:
+    return json_response({"result": {"status": "FAILURE", "status_code": code, "status_text": text}})
 
 
 class NovalnetSandbox(ConnectorSandbox[Novalnet]):
@@ -29,11 +33,17 @@ class NovalnetSandbox(ConnectorSandbox[Novalnet]):
         "cancelled": ("PENDING", "DEACTIVATED"),
     }
     expressible = ConnectorSandbox.expressible - {"created_at"}
+    errors = {
+        AuthenticationError: _failure(1007, "Authentication Failed"),
+        RefundNotFound: _failure(200010, "Transaction not found for the given reference"),
+        RateLimited: Response(429),
+        ProcessorUnavailable: Response(503),
+        RefundryError: _failure(1005, "API Action not supported"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("X-NN-Access-Key") != self.connector.encoded_key:
-            raise AuthenticationError("the key is not the sandbox's", code="1007")
+        call.check_header("X-NN-Access-Key", self.connector.encoded_key)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -48,28 +58,13 @@ class NovalnetSandbox(ConnectorSandbox[Novalnet]):
         return json_response({"result": SUCCESS, "transaction": _booking(refund), "custom": {"lang": "EN"}})
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _failure(1007, "Authentication Failed")
-            case RefundNotFound():
-                return _failure(200010, "Transaction not found for the given reference")
-            case RateLimited():
-                return Response(429)
-            case ProcessorUnavailable():
-                return Response(503)
-            case _:
-                return _failure(1005, "API Action not supported")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
-        amount = refund.refund_amount
         payment = {
             "tid": refund.connector_transaction_id or self.payment_ids.format(1),
             "payment_type": "CREDITCARD",
             "status": refund.connector_status,
-            "amount": to_minor(amount) if amount else None,
-            "currency": amount.currency if amount else None,
+            "amount": minor_of(refund),
+            "currency": currency_of(refund),
             "refund": _booking(refund),
         }
         covered = (refund.connector_refund_id, "TRANSACTION_REFUND", "SUCCESS", payment["amount"], payment["currency"])
@@ -81,21 +76,16 @@ class NovalnetSandbox(ConnectorSandbox[Novalnet]):
             "parent_tid": payment["tid"],
         }
         body = encode_json({"event": event, "result": SUCCESS, "transaction": payment})
-        return Event(headers={"Content-Type": "application/json"}, body=body, received_at=moment.now)
+        return json_event(body, moment)
 
 
 def _booking(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     shape = {
         "tid": refund.connector_refund_id,
         "payment_type": "CREDITCARD_BOOKBACK",
         "status": refund.connector_status,
-        "amount": to_minor(amount) if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount": minor_of(refund),
+        "currency": currency_of(refund),
         "test_mode": 1,
     }
-    return {name: value for name, value in shape.items() if value is not None}
-
-
-def _failure(code: int, text: str) -> Response:
-    return json_response({"result": {"status": "FAILURE", "status_code": code, "status_text": text}})
+    return filled(shape)

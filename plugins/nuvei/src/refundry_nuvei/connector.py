@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.connector import Connector, setting
@@ -20,35 +20,13 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_json
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundQuery,
-    RefundStatus,
-)
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_signature
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
 
 DIGESTS = ("sha256", "md5")
 REFUND_TYPES = ("credit", "refund")
-
-ERRORS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "1000": (ConnectorError, "Nuvei met a general error: its support knows more"),
-    "1001": (AuthenticationError, "Nuvei refused the checksum: check merchant_secret_key and hash_algorithm"),
-    "1002": (AuthenticationError, "Nuvei does not know this merchant: check merchant_id"),
-    "1003": (AuthenticationError, "Nuvei does not know this site: check merchant_site_id"),
-    "1013": (AuthenticationError, "Nuvei refused the merchant: check merchant_id"),
-    "1017": (AuthenticationError, "the merchant has no such site: check merchant_id and merchant_site_id"),
-    "1021": (ConnectorError, "Nuvei refused the time stamp: this machine's clock may be wrong"),
-    "1022": (AuthenticationError, "Nuvei refused the site: check merchant_site_id"),
-    "1038": (ProcessorUnavailable, "Nuvei could not reach its own systems: try again later"),
-    "9146": (RefundNotFound, "Nuvei does not know this transaction, or not yet"),
-}
 
 SIGNED = ("merchantId", "merchantSiteId", "transactionId", "timeStamp")
 SIGNED_DMN = ("totalAmount", "currency", "responseTimeStamp", "PPP_TransactionID", "Status", "productId")
@@ -83,6 +61,19 @@ class Nuvei(Connector):
     unmapped = {
         "SUCCESS": "it says that the request succeeded, and nothing about the refund",
         "PROCESSING": "no document of Nuvei's has it; other integrations expect it",
+    }
+    refusals = {
+        "1000": (ConnectorError, "a general error, its support knows more"),
+        "1001": (AuthenticationError, "check merchant_secret_key and hash_algorithm"),
+        "1002": (AuthenticationError, "it does not know this merchant, check merchant_id"),
+        "1003": (AuthenticationError, "it does not know this site, check merchant_site_id"),
+        "1013": (AuthenticationError, "check merchant_id"),
+        "1017": (AuthenticationError, "the merchant has no such site, check merchant_id and merchant_site_id"),
+        "1021": (ConnectorError, "the time stamp is wrong, and so may be this machine's clock"),
+        "1022": (AuthenticationError, "check merchant_site_id"),
+        "1038": (ProcessorUnavailable, "it could not reach its own systems, try again later"),
+        "9146": (RefundNotFound, "it does not know this transaction, or not yet"),
+        "": (ConnectorError, "its error code says why"),
     }
     visible_after = timedelta(minutes=10)  # no document says how long a fresh refund may be unknown
     unsigned_events = True  # the checksum says who sent a DMN and not which transaction it is about
@@ -135,10 +126,8 @@ class Nuvei(Connector):
             return None
         if status not in ("SUCCESS", "ERROR"):
             raise MappingError("status is neither SUCCESS nor ERROR", field="status")
-        kind, advice = ERRORS.get(code or "", (ConnectorError, "Nuvei refused the request: its error code says why"))
-        if response.status_code >= 400 and kind is ConnectorError:
-            return None
-        return kind(advice, code=code, request_id=fields.text("internalRequestId"))
+        refusal = self.refusal(code, "", code=code, request_id=fields.text("internalRequestId"))
+        return None if response.status_code >= 400 and isinstance(refusal, ConnectorError) else refusal
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -183,9 +172,8 @@ def _dmn(event: Event) -> Fields:
 
 def _error(fields: Fields) -> ErrorInfo | None:
     code, reason = (fields.text(name) for name in ("gwErrorCode", "gwExtendedErrorCode"))
-    found = ErrorInfo(
+    return ErrorInfo.of(
         code=None if code == "0" else code,
         message=fields.text("gwErrorReason"),
         reason=None if reason == "0" else reason,
     )
-    return None if found == ErrorInfo() else found

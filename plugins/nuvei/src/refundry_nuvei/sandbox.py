@@ -11,6 +11,7 @@ from refundry.http import Event, Moment, Response, encode_query
 from refundry.model import Refund
 from refundry.reading import Fields
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.writing import currency_of, filled
 from refundry_nuvei.connector import SIGNED, SIGNED_DMN, Nuvei
 
 
@@ -80,7 +81,7 @@ class NuveiSandbox(ConnectorSandbox[Nuvei]):
             "clientUniqueId": refund.merchant_refund_id,
             "Status": refund.connector_status,
             "totalAmount": str(amount.decimal) if amount else None,
-            "currency": amount.currency if amount else None,
+            "currency": currency_of(refund),
             "PPP_TransactionID": "31000017",
             "productId": "NA",
             "responseTimeStamp": _time(moment.now),
@@ -110,12 +111,12 @@ def _details(refund: Refund) -> dict[str, Any]:
         "transactionType": "Credit",
         "transactionStatus": refund.connector_status,
         "processedAmount": str(amount.decimal) if amount else None,
-        "processedCurrency": amount.currency if amount else None,
+        "processedCurrency": currency_of(refund),
         "gwErrorCode": error.code if error else 0,
         "gwExtendedErrorCode": (error.reason if error else None) or 0,
         "gwErrorReason": error.message if error else None,
     }
-    return {name: value for name, value in shape.items() if value is not None}
+    return filled(shape)
 
 
 def _time(moment: datetime) -> str:

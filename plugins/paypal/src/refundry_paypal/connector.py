@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import unquote
 
 from refundry.auth import basic_auth, client_credentials_request, read_oauth_token, token_auth
 from refundry.certificates import check_rsa_signature, checked_certificate
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, SignatureError
-from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Request, Response, Token, WireRequest, encode_json, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Money,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    MappingError,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
 )
+from refundry.hookspecs import hookimpl
+from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, encode_json, url_path
+from refundry.model import ErrorInfo, Money, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.money import from_decimal
-from refundry.reading import Fields, hint_page
-from refundry.signing import check_age, decode_base64, required_header
+from refundry.reading import Fields, page
+from refundry.signing import check_sent, decode_base64, encode_base64url, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import from_iso, to_iso
 
 REFUND_CODE = "T1107"  # in Transaction Search: a refund that the merchant made
@@ -80,6 +75,12 @@ class PayPal(Connector):
         "PAYMENT.SALE.REFUNDED": "of the deprecated Payments v1, whose refunds have another shape",
         "PAYMENT.SALE.REVERSED": "of the deprecated Payments v1, and the merchant made no refund",
     }
+    # By HTTP status, and 404 by code.
+    refusals = {
+        **dict.fromkeys((401, 403), (AuthenticationError, "check the app's credentials and permissions")),
+        **dict.fromkeys(("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (RefundNotFound, "no such id in this account")),
+        **dict.fromkeys((400, 422), (ConnectorError, "check the identifiers and the dates")),
+    }
     listing = Listing(basis="created", max_days=31, max_page_size=500, complete=False)
     request_id_header = "Paypal-Debug-Id"
     # A delivery is repeated for three days, and whether each attempt has a time of its own is not documented.
@@ -93,7 +94,7 @@ class PayPal(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("v2", "payments", "refunds", query.connector_refund_id or ""))
+        return self._get(url_path("v2", "payments", "refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -114,11 +115,11 @@ class PayPal(Connector):
     @hookimpl
     def map_refunds(self, cursor: str | None, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        page, last = int(cursor or "1"), fields.get("total_pages")
+        number, last = int(cursor or "1"), fields.get("total_pages")
         if type(last) is not int:
             raise MappingError("total_pages is missing or not a number", field="total_pages")
         items = fields.required_items("transaction_details") if last else []
-        return hint_page(items, _named_refund, cursor=str(page + 1) if page < last else None)
+        return page(items, _named_refund, cursor=str(number + 1) if number < last else None)
 
     @hookimpl
     def fetch_token(self) -> Request | None:
@@ -131,29 +132,22 @@ class PayPal(Connector):
         return read_oauth_token(response)
 
     @hookimpl
-    def map_error(self, response: Response) -> AuthenticationError | ConnectorError | RefundNotFound | None:
+    def map_error(self, response: Response) -> RefundryError | None:
         if response.status_code < 400 or response.is_html or not response.body:
             return None
         fields = Fields(response.json())
-        code = fields.text("name") or fields.text("error")
-        match response.status_code:
-            case 401 | 403 if code:
-                return AuthenticationError("PayPal refused the app: check its credentials and permissions", code=code)
-            case 404 if code in ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"):
-                return RefundNotFound("PayPal knows nothing of this identifier in this account", code=code)
-            case 400 | 422 if code:
-                return ConnectorError("PayPal refused the request: check the identifiers and the dates", code=code)
-        return None
+        code, status = fields.text("name") or fields.text("error"), response.status_code
+        return self.refusal(code if status == 404 else status, code=code) if code else None
 
     @hookimpl
     def verify_event(self, event: Event, response: Response | None) -> bool | Request:
         transmission_id = required_header(event, "Paypal-Transmission-Id")
         sent = required_header(event, "Paypal-Transmission-Time")
+        check_sent(event, sent, self.event_tolerance, read=from_iso)
         try:
             signature = decode_base64(required_header(event, "Paypal-Transmission-Sig"), "the signature")
-            check_age(event, from_iso(sent), self.event_tolerance)
         except ValueError as error:
-            raise SignatureError(f"the event's signature cannot be read: {error}") from None
+            raise SignatureError(str(error)) from None
         if required_header(event, "Paypal-Auth-Algo") != "SHA256withRSA":
             raise SignatureError("the event is signed in another way than PayPal documents")
         if response is None:
@@ -177,17 +171,17 @@ class PayPal(Connector):
         told = refund if refund.connector_status else None
         return [RefundEvent(query=refund.query(), refund=told, event_id=fields.text("id"), foreign=foreign)]
 
-    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         partner = self.partner_attribution_id
         headers = {"PayPal-Partner-Attribution-Id": partner} if partner else {}
-        return Request("GET", path, params=params or {}, headers=headers, auth=self._authenticate)
+        return Request("GET", path, params=params, headers=headers, auth=self._authenticate)
 
     def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
         request = token_auth(request, moment)
         if not self.payer_id:
             return request
         parts = ({"alg": "none"}, {"iss": self.client_id, "payer_id": self.payer_id})
-        encoded = [base64.urlsafe_b64encode(encode_json(part)).decode().rstrip("=") for part in parts]
+        encoded = [encode_base64url(encode_json(part)) for part in parts]
         return request.with_headers({"PayPal-Auth-Assertion": ".".join([*encoded, ""])})
 
     def _certificate_request(self, url: str) -> Request:
@@ -200,7 +194,7 @@ class PayPal(Connector):
 
     def _refund(self, fields: Fields, event_word: str | None = None) -> Refund:
         word = fields.word("status") or event_word
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         reason = fields.text("status_details", "reason")
         return Refund(
             connector_refund_id=fields.required("id"),
@@ -208,7 +202,7 @@ class PayPal(Connector):
             merchant_refund_id=fields.text("invoice_id") or fields.text("custom_id"),
             status=status,
             connector_status=word,
-            error=ErrorInfo(code=reason) if reason and status is FAILED else None,
+            error=ErrorInfo.of(code=reason) if status is FAILED else None,
             refund_amount=fields.read(_money, "amount"),
             refund_reason=fields.text("note_to_payer"),
             created_at=fields.iso_time("create_time"),

@@ -9,21 +9,32 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Money, Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
-from refundry.times import from_iso, to_iso
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, part, unknown_call
+from refundry.times import to_iso
+from refundry.writing import filled, iso_of
 from refundry_paypal.connector import CERTIFICATES, REFUND_CODE, PayPal
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _TOKEN_LIFETIME = timedelta(hours=9)
+_SCOPE = "https://uri.paypal.com/services/payments/refund https://uri.paypal.com/services/reporting/search/read"
+UNKNOWN_APP = "invalid_client"
 _CERTIFICATE = "CERT-00000000-00000000-refundry"
 _LETTERS = {"COMPLETED": "S", "PENDING": "P", "FAILED": "D", "CANCELLED": "D"}
 _EVENTS = {"PENDING": "PAYMENT.REFUND.PENDING", "FAILED": "PAYMENT.REFUND.FAILED"}
+
+
+def _error(status_code: int, name: str, issue: str | None = None) -> Response:
+    debug_id = "refundrysandbox"
+    details = [{"issue": issue, "description": "As the sandbox of Refundry says it."}] if issue else []
+    body = {"name": name, "message": "As the sandbox of Refundry says it.", "debug_id": debug_id, "details": details}
+    return json_response(body, status_code, {"Paypal-Debug-Id": debug_id})
 
 
 class PayPalSandbox(ConnectorSandbox[PayPal]):
@@ -50,6 +61,13 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
         "acquirer_reference_number",
     }
     event_words = frozenset({"event:PAYMENT.REFUND.PENDING", "event:PAYMENT.REFUND.FAILED"})
+    errors = {
+        AuthenticationError: _error(401, "AUTHENTICATION_FAILURE", "INVALID_ACCOUNT_STATUS"),
+        RefundNotFound: _error(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"),
+        RateLimited: _error(429, "RATE_LIMIT_REACHED"),
+        ProcessorUnavailable: _error(500, "INTERNAL_SERVER_ERROR"),
+        RefundryError: _error(400, "INVALID_REQUEST", "INVALID_PARAMETER_VALUE"),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
@@ -57,21 +75,21 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
         if path.startswith(CERTIFICATES):
             return
         if path == "/v1/oauth2/token":
-            app = f"{self.connector.client_id}:{self.connector.client_secret}"
-            if call.header("Authorization") != f"Basic {base64.b64encode(app.encode()).decode()}":
-                raise AuthenticationError("Client Authentication failed", code="invalid_client")
-        elif not book.accepts_token(call.header("Authorization").removeprefix("Bearer ")):
-            raise AuthenticationError("Authentication failed")
+            app = basic_credentials(self.connector.client_id, self.connector.client_secret)
+            if call.header("Authorization") != app:
+                raise AuthenticationError("Client Authentication failed", code=UNKNOWN_APP)
+        else:
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "v1", "oauth2", "token":
-                return _render_token(book)
+                return book.oauth_token(_TOKEN_LIFETIME, scope=_SCOPE)
             case "GET", "v2", "payments", "refunds", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case "GET", "v1", "reporting", "transactions":
-                return _render_list(call.params, book)
+                return _render_list(call, book)
             case "GET", *_ if _path(call) == CERTIFICATES + _CERTIFICATE:
                 return Response(200, {"Content-Type": "application/x-pem-file"}, _identity()[1])
             case _:
@@ -83,19 +101,9 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
 
     @hookimpl
     def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError() if error.code == "invalid_client":
-                return json_response({"error": "invalid_client", "error_description": error.message}, 401)
-            case AuthenticationError():
-                return _error(401, "AUTHENTICATION_FAILURE", "INVALID_ACCOUNT_STATUS")
-            case RefundNotFound():
-                return _error(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
-            case RateLimited():
-                return _error(429, "RATE_LIMIT_REACHED")
-            case ProcessorUnavailable():
-                return _error(500, "INTERNAL_SERVER_ERROR")
-            case _:
-                return _error(400, "INVALID_REQUEST", "INVALID_PARAMETER_VALUE")
+        if error.code == UNKNOWN_APP:
+            return json_response({"error": UNKNOWN_APP, "error_description": error.message}, 401)
+        return super().render_error(error)
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -134,14 +142,14 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
             "status_details": {"reason": refund.error.code} if refund.error else None,
             "acquirer_reference_number": refund.acquirer_reference_number,
             "payer": {"merchant_id": self.connector.payer_id} if self.connector.payer_id else None,
-            "create_time": to_iso(refund.created_at) if refund.created_at else None,
-            "update_time": to_iso(refund.updated_at) if refund.updated_at else None,
+            "create_time": iso_of(refund.created_at),
+            "update_time": iso_of(refund.updated_at),
             "links": [
                 {"href": f"{self._host()}/v2/payments/{path}", "rel": relation, "method": "GET"}
                 for relation, path in links.items()
             ],
         }
-        return {name: value for name, value in facts.items() if value is not None}
+        return filled(facts)
 
 
 def _path(call: Call) -> str:
@@ -153,26 +161,17 @@ def _money(money: Money, sign: str = "") -> dict[str, str]:
     return {"currency_code": money.currency, "value": f"{sign}{money.decimal}"}
 
 
-def _render_token(book: Book) -> Response:
-    lifetime = int(_TOKEN_LIFETIME.total_seconds())
-    scope = "https://uri.paypal.com/services/payments/refund https://uri.paypal.com/services/reporting/search/read"
-    token = {"access_token": book.issue_token(_TOKEN_LIFETIME), "token_type": "Bearer", "expires_in": lifetime}
-    return json_response({"scope": scope, **token})
-
-
-def _render_list(params: dict[str, str], book: Book) -> Response:
-    found = book.listed(since=from_iso(params.get("start_date")), until=from_iso(params.get("end_date")))
-    refunds = found if params.get("transaction_type") == REFUND_CODE else []
-    page, size = int(params.get("page", "1")), int(params.get("page_size", "100"))
-    pages = -(-len(refunds) // size)
-    shown = [{"transaction_info": _transaction(one)} for one in refunds[(page - 1) * size : page * size]]
-    return json_response(
-        {"transaction_details": shown, "page": page, "total_items": len(refunds), "total_pages": pages, "links": []}
-    )
+def _render_list(call: Call, book: Book) -> Response:
+    found = book.listed(since=call.time("start_date"), until=call.time("end_date"))
+    refunds = found if call.params["transaction_type"] == REFUND_CODE else []
+    number, size = int(call.params["page"]), int(call.params["page_size"])
+    shown, _ = part(refunds, size, skip=(number - 1) * size)
+    counts = {"page": number, "total_items": len(refunds), "total_pages": -(-len(refunds) // size), "links": []}
+    return json_response({"transaction_details": [{"transaction_info": _transaction(one)} for one in shown], **counts})
 
 
 def _transaction(refund: Refund) -> dict[str, Any]:
-    created = to_iso(refund.created_at) if refund.created_at else None
+    created = iso_of(refund.created_at)
     return {
         "transaction_id": refund.connector_refund_id,
         "paypal_reference_id": refund.connector_transaction_id,
@@ -184,13 +183,6 @@ def _transaction(refund: Refund) -> dict[str, Any]:
         "transaction_status": _LETTERS.get(refund.connector_status or "", "P"),
         "invoice_id": refund.merchant_refund_id,
     }
-
-
-def _error(status_code: int, name: str, issue: str | None = None) -> Response:
-    debug_id = "refundrysandbox"
-    details = [{"issue": issue, "description": "As the sandbox of Refundry says it."}] if issue else []
-    body = {"name": name, "message": "As the sandbox of Refundry says it.", "debug_id": debug_id, "details": details}
-    return json_response(body, status_code, {"Paypal-Debug-Id": debug_id})
 
 
 @cache

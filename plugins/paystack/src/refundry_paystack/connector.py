@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.money import Exponents
 from refundry.reading import Fields, page
-from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry.times import to_iso
-
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "it found the request invalid: check the identifiers"),
-    401: (AuthenticationError, "check secret_key"),
-    404: (RefundNotFound, "no such refund or payment for this key and its mode"),
-    422: (ConnectorError, "it found the request invalid: check the identifiers"),
-}
 
 
 class Paystack(Connector):
@@ -57,6 +39,12 @@ class Paystack(Connector):
         "failed": FAILED,  # the merchant gets the money back
         "needs-attention": MANUAL_REVIEW,  # waits for the customer's bank details, and may succeed then
     }
+    refusals = {
+        400: (ConnectorError, "it found the request invalid: check the identifiers"),
+        401: (AuthenticationError, "check secret_key"),
+        404: (RefundNotFound, "no such refund or payment for this key and its mode"),
+        422: (ConnectorError, "it found the request invalid: check the identifiers"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"secret_key": {"SANDBOX": ("sk_test_",), "PRODUCTION": ("sk_live_",)}}
 
@@ -66,7 +54,7 @@ class Paystack(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("refund", query.connector_refund_id or ""))
+        return self._get(url_path("refund", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -75,11 +63,11 @@ class Paystack(Connector):
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if cursor is None and _has_reference(window):
-            return self._get(url_path("transaction", "verify", window.connector_transaction_id or ""))
+            return self._get(url_path("transaction", "verify", window.connector_transaction_id))
         payment, number = _place(window, cursor)
-        # Whether the bounds belong to the list is not said; the client leaves out what is outside.
-        second = timedelta(seconds=1)
-        times = {"from": to_iso(window.since - second), "to": to_iso(window.until + second)}
+        # Whether the ends count is not said; the client leaves out what is outside.
+        asked = window.widened(timedelta(seconds=1))
+        times = {"from": to_iso(asked.since), "to": to_iso(asked.until)}
         filters = {"transaction": payment} if payment else times
         return self._get("/refund", {"perPage": window.page_size, "page": number, **filters})
 
@@ -96,14 +84,13 @@ class Paystack(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        refusal = REFUSALS.get(response.status_code)
-        if refusal is None and not 200 <= response.status_code < 300:
+        status = response.status_code
+        if status not in self.refusals and not 200 <= status < 300:
             return None
         fields = Fields(response.json())
         accepted, code = fields.get("status"), fields.text("code")
-        if refusal is not None:
-            kind, advice = refusal
-            return kind(f"Paystack refused the request: {advice}", code=code)
+        if status in self.refusals:
+            return self.refusal(status, code=code)
         if accepted is False:
             return ConnectorError("Paystack refused the request within a good answer: check the identifiers", code=code)
         if accepted is not True:
@@ -112,8 +99,7 @@ class Paystack(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        expected = hmac_hex(self.secret_key.encode(), event.body, "sha512")
-        check_signature([expected], [required_header(event, "X-Paystack-Signature")])
+        check_hmac([self.secret_key], event.body, required_header(event, "X-Paystack-Signature"), digest="sha512")
         return True
 
     @hookimpl
@@ -132,13 +118,13 @@ class Paystack(Connector):
         refund = self._refund(data.value)
         return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id)]
 
-    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
-        return Request("GET", path, params=params or {}, auth=bearer_auth(self.secret_key))
+    def _get(self, path: str, params: Params = ()) -> Request:
+        return Request("GET", path, params=params, auth=bearer_auth(self.secret_key))
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
         word, currency = fields.word("status"), fields.text("currency")
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         payment, reference = _payment(fields)
         reason = fields.text("reason") if status in (FAILED, MANUAL_REVIEW) else None
         return Refund(
@@ -146,7 +132,7 @@ class Paystack(Connector):
             connector_transaction_id=payment,
             status=status,
             connector_status=word,
-            error=ErrorInfo(message=reason) if reason else None,
+            error=ErrorInfo.of(message=reason),
             refund_amount=fields.minor_money("amount", currency=currency, exponents=hundredths(currency)),
             refund_reason=fields.text("customer_note") or fields.text("merchant_note"),
             created_at=fields.iso_time("createdAt") or fields.iso_time("created_at"),

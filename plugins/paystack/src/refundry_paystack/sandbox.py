@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import currency_of, iso_of, minor_of
 from refundry_paystack.connector import Paystack, hundredths
+
+
+def _error(status_code: int, kind: str, message: str, **facts: str) -> Response:
+    meta = {"nextStep": "Ensure that what is sent is right."}
+    return json_response({"status": False, "message": message, "meta": meta, "type": kind, **facts}, status_code)
 
 
 class PaystackSandbox(ConnectorSandbox[Paystack]):
@@ -33,11 +37,17 @@ class PaystackSandbox(ConnectorSandbox[Paystack]):
         "acquirer_reference_number",
     }
     currency = "NGN"
+    errors = {
+        AuthenticationError: _error(401, "api_error", "Invalid key"),
+        RefundNotFound: _error(404, "api_error", "Entity not found"),
+        RateLimited: _error(429, "api_error", "Please wait a few minutes and try again."),
+        ProcessorUnavailable: _error(503, "api_error", "Internal error"),
+        RefundryError: _error(400, "validation_error", "Invalid parameters", code="invalid_params"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("Authorization") != f"Bearer {self.connector.secret_key}":
-            raise AuthenticationError("the key is not the sandbox's", status_code=401)
+        call.check_header("Authorization", f"Bearer {self.connector.secret_key}")
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -45,7 +55,7 @@ class PaystackSandbox(ConnectorSandbox[Paystack]):
             case "GET", "refund", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case "GET", "refund":
-                return _render_list(call.params, book)
+                return _render_list(call, book)
             case "GET", "transaction", "verify", reference:
                 payment = {"id": _number(reference), "domain": "test", "status": "reversed", "reference": reference}
                 return json_response({"status": True, "message": "Verification successful", "data": payment})
@@ -57,20 +67,6 @@ class PaystackSandbox(ConnectorSandbox[Paystack]):
         return json_response({"status": True, "message": "Refund retrieved", "data": _refund(refund)})
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "api_error", "Invalid key")
-            case RefundNotFound():
-                return _error(404, "api_error", "Entity not found")
-            case RateLimited():
-                return _error(429, "api_error", "Please wait a few minutes and try again.")
-            case ProcessorUnavailable():
-                return _error(503, "api_error", "Internal error")
-            case _:
-                return _error(400, "validation_error", "Invalid parameters", code="invalid_params")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word, amount = refund.connector_status or "", _amount(refund)
         facts = {
@@ -78,15 +74,14 @@ class PaystackSandbox(ConnectorSandbox[Paystack]):
             "transaction_reference": refund.connector_transaction_id,
             "refund_reference": None if word == "pending" else f"TRF_{refund.connector_refund_id}",
             "amount": str(amount) if word == "processed" else amount,
-            "currency": refund.refund_amount.currency if refund.refund_amount else None,
+            "currency": currency_of(refund),
             "processor": "instant-transfer",
             "domain": "test",
             **({"id": refund.connector_refund_id} if word == "needs-attention" else {}),
         }
         body = encode_json({"event": f"refund.{word}", "data": facts})
         signature = hmac_hex(self.connector.secret_key.encode(), body, "sha512")
-        headers = {"Content-Type": "application/json", "X-Paystack-Signature": signature}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"X-Paystack-Signature": signature})
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
@@ -97,46 +92,33 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "settlement": None,
         "domain": "test",
         "amount": _amount(refund),
-        "currency": refund.refund_amount.currency if refund.refund_amount else None,
+        "currency": currency_of(refund),
         "status": refund.connector_status,
-        "refunded_at": _time(refund.processed_at),
+        "refunded_at": iso_of(refund.processed_at, "milliseconds"),
         "customer_note": refund.refund_reason,
         "merchant_note": None,
         "reason": refund.error.message if refund.error else None,
         "bank_reference": refund.acquirer_reference_number,
-        "createdAt": _time(refund.created_at),
-        "updatedAt": _time(refund.updated_at),
+        "createdAt": iso_of(refund.created_at, "milliseconds"),
+        "updatedAt": iso_of(refund.updated_at, "milliseconds"),
     }
 
 
-def _render_list(params: dict[str, str], book: Book) -> Response:
-    since, until = params.get("from"), params.get("to")
-    refunds = book.listed(
-        since=datetime.fromisoformat(since) if since else None,
-        until=datetime.fromisoformat(until) if until else None,
-        connector_transaction_id=params.get("transaction"),
-    )
-    number, size = int(params.get("page", "1")), int(params.get("perPage", "50"))
+def _render_list(call: Call, book: Book) -> Response:
+    payment = call.params.get("transaction")
+    refunds = book.listed(since=call.time("from"), until=call.time("to"), connector_transaction_id=payment)
+    number, size = int(call.params["page"]), int(call.params["perPage"])
     skipped = (number - 1) * size
-    shown = [_refund(refund) for refund in refunds[skipped : skipped + size]]
+    shown, _ = part(refunds, size, skip=skipped)
     counts = {"total": len(refunds), "skipped": skipped, "perPage": str(size), "page": number}
     meta = {**counts, "pageCount": -(-len(refunds) // size)}
-    return json_response({"status": True, "message": "Refunds retrieved", "data": shown, "meta": meta})
-
-
-def _error(status_code: int, kind: str, message: str, **facts: str) -> Response:
-    meta = {"nextStep": "Ensure that what is sent is right."}
-    return json_response({"status": False, "message": message, "meta": meta, "type": kind, **facts}, status_code)
+    data = [_refund(refund) for refund in shown]
+    return json_response({"status": True, "message": "Refunds retrieved", "data": data, "meta": meta})
 
 
 def _amount(refund: Refund) -> int | None:
-    amount = refund.refund_amount
-    return to_minor(amount, hundredths(amount.currency)) if amount else None
+    return minor_of(refund, hundredths(currency_of(refund)))
 
 
 def _number(text: str | None) -> int | str | None:
     return int(text) if text and text.isascii() and text.isdigit() and text[0] != "0" else text
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

@@ -8,18 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, MappingError, NotARefund, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_form
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
 
 PATH = "/merchant/postservice.php"
 BY_PAYMENT = "check_action_status"

@@ -9,8 +9,31 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry_payu.connector import BY_PAYMENT, BY_REQUEST, CURRENCY, NOTHING_KNOWN, PATH, REFUND_ACTION, PayU
+
+
+def _action(refund: Refund) -> dict[str, Any]:
+    amount = refund.refund_amount
+    return {
+        "mihpayid": refund.connector_transaction_id,
+        "bank_ref_num": None,
+        "request_id": refund.connector_refund_id,
+        "amt": f"{amount.decimal:f}" if amount else None,
+        "mode": "CC",
+        "action": REFUND_ACTION,
+        "token": refund.merchant_refund_id,
+        "status": refund.connector_status,
+        "bank_arn": refund.acquirer_reference_number,
+        "refund_mode": "Back to Source",
+    }
+
+
+def _render(asked: str, refunds: Sequence[Refund]) -> Response:
+    found: object = {refund.connector_refund_id: _action(refund) for refund in refunds} or NOTHING_KNOWN
+    count = 1 if refunds else 0
+    message = f"{count} out of 1 Transactions Fetched Successfully"
+    return json_response({"status": count, "msg": message, "transaction_details": {asked: found}})
 
 
 class PayUSandbox(ConnectorSandbox[PayU]):
@@ -36,6 +59,13 @@ class PayUSandbox(ConnectorSandbox[PayU]):
     refund_ids = "1312{:05}"
     payment_ids = "170255{:05}"
     currency = CURRENCY
+    errors = {
+        AuthenticationError: json_response({"status": 0, "msg": "Invalid Hash."}),
+        RefundNotFound: _render("0", []),
+        RateLimited: json_response({"message": "Too many requests"}, 429),
+        ProcessorUnavailable: json_response({"message": "Service unavailable"}, 503),
+        RefundryError: json_response({"status": 0, "msg": "Parameter missing"}),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
@@ -62,44 +92,7 @@ class PayUSandbox(ConnectorSandbox[PayU]):
         return _render(refund.connector_refund_id or "", [refund])
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return json_response({"status": 0, "msg": "Invalid Hash."})
-            case RefundNotFound():
-                return _render("0", [])
-            case RateLimited():
-                return json_response({"message": "Too many requests"}, 429)
-            case ProcessorUnavailable():
-                return json_response({"message": "Service unavailable"}, 503)
-            case _:
-                return json_response({"status": 0, "msg": "Parameter missing"})
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         facts = {"key": self.connector.key, "merchantTxnId": "order-1", "remark": None}
         body = encode_json({**_action(refund), **facts})
-        return Event(headers={"Content-Type": "application/json"}, body=body, received_at=moment.now)
-
-
-def _action(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
-    return {
-        "mihpayid": refund.connector_transaction_id,
-        "bank_ref_num": None,
-        "request_id": refund.connector_refund_id,
-        "amt": f"{amount.decimal:f}" if amount else None,
-        "mode": "CC",
-        "action": REFUND_ACTION,
-        "token": refund.merchant_refund_id,
-        "status": refund.connector_status,
-        "bank_arn": refund.acquirer_reference_number,
-        "refund_mode": "Back to Source",
-    }
-
-
-def _render(asked: str, refunds: Sequence[Refund]) -> Response:
-    found: object = {refund.connector_refund_id: _action(refund) for refund in refunds} or NOTHING_KNOWN
-    count = 1 if refunds else 0
-    message = f"{count} out of 1 Transactions Fetched Successfully"
-    return json_response({"status": count, "msg": message, "transaction_details": {asked: found}})
+        return json_event(body, moment)

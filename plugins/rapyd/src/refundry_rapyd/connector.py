@@ -7,35 +7,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Request, Response, WireRequest, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    RefundStatus,
-    Window,
-)
+from refundry.http import Event, Moment, Params, Request, Response, WireRequest, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
+from refundry.signing import check_sent, check_signature, hmac_hex, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
 from refundry.times import from_unix
 
 REFUND_EVENTS = ("REFUND_COMPLETED", "PAYMENT_REFUND_FAILED", "PAYMENT_REFUND_REJECTED", "PAYMENT_REFUND_UPDATED")
-REFUSED_CODES = ("UNAUTHENTICATED_API_CALL", "UNAUTHORIZED_API_CALL", "MISSING_AUTHENTICATION_HEADERS")
+# Rapyd says it of an identifier that belongs to another account as well.
+REFUSED = (AuthenticationError, "check the keys, the environment, and whose refund it is")
+UNKNOWN_CODE = "ERROR_GET_"
 OLDER, NEWER = "ending_before", "starting_after"
 
 
@@ -59,6 +43,14 @@ class Rapyd(Connector):
         "Canceled": FAILED,  # by the merchant
         "Cancelled": FAILED,  # the same in the other spelling: which one answers have is not certain
     }
+    # By code, by how it begins, and where that is unknown, by HTTP status.
+    refusals = {
+        "UNAUTHENTICATED_API_CALL": REFUSED,
+        "UNAUTHORIZED_API_CALL": REFUSED,
+        "MISSING_AUTHENTICATION_HEADERS": REFUSED,
+        UNKNOWN_CODE: (RefundNotFound, "no such refund in this account and environment"),
+        **dict.fromkeys((200, 400), (ConnectorError, "check the identifiers")),
+    }
     listing = Listing(basis="created", complete=False, max_page_size=100)
     # Covered by the signature, with no limit documented; nor is it whether a repeated delivery has a time of its own.
     event_tolerance = timedelta(days=7)
@@ -69,7 +61,7 @@ class Rapyd(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("v1", "refunds", query.connector_refund_id or ""))
+        return self._get(url_path("v1", "refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -97,26 +89,14 @@ class Rapyd(Connector):
         code = fields.text("status", "error_code")
         if fields.get("status", "status") != "ERROR" or code is None:
             return None
+        unknown = UNKNOWN_CODE if code.startswith(UNKNOWN_CODE) else None
         request_id = fields.text("status", "operation_id")
-        if code in REFUSED_CODES:
-            # Rapyd says the same of an identifier that belongs to another account.
-            advice = "Rapyd refused the call: check the keys, the environment, and whose refund it is"
-            return AuthenticationError(advice, code=code, request_id=request_id)
-        if code.startswith("ERROR_GET_"):
-            advice = "Rapyd does not know this refund in this account and environment"
-            return RefundNotFound(advice, code=code, request_id=request_id)
-        if response.status_code in (200, 400):
-            advice = "Rapyd refused the request: check the identifiers"
-            return ConnectorError(advice, code=code, request_id=request_id)
-        return None
+        return self.refusal(code, unknown, response.status_code, code=code, request_id=request_id)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         salt, sent = required_header(event, "salt"), required_header(event, "timestamp")
-        try:
-            check_age(event, from_unix(sent), self.event_tolerance)
-        except ValueError:
-            raise SignatureError("the header timestamp has no time") from None
+        check_sent(event, sent, self.event_tolerance)
         # The address as it was registered, whatever a proxy made of it.
         expected = self._sign(f"{self.webhook_url}{salt}{sent}", event.body)
         check_signature([expected], [required_header(event, "signature")])
@@ -131,9 +111,9 @@ class Rapyd(Connector):
         told = refund if refund.connector_status else None
         return [RefundEvent(query=refund.query(), refund=told, event_id=fields.text("id"))]
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Content-Type": "application/json"}
-        return Request("GET", path, params=params or {}, headers=headers, auth=self._authenticate)
+        return Request("GET", path, params=params, headers=headers, auth=self._authenticate)
 
     def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
         salt, sent = moment.nonce.replace("-", "")[:16], str(int(moment.now.timestamp()))

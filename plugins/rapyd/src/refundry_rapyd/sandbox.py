@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import hmac
-from datetime import datetime
 from typing import Any
 
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
+from refundry.signing import hmac_hex
+from refundry.writing import currency_of, decimal_of, unix_of
 from refundry_rapyd.connector import NEWER, OLDER, Rapyd
 
 KINDS = {
@@ -19,6 +19,20 @@ KINDS = {
     "Error": "PAYMENT_REFUND_FAILED",
     "Rejected": "PAYMENT_REFUND_REJECTED",
 }
+
+
+def _error(status_code: int, code: str, message: str) -> Response:
+    return json_response({"status": _status(code, "ERROR", message)}, status_code)
+
+
+def _status(code: str, word: str, message: str) -> dict[str, str]:
+    return {
+        "error_code": code,
+        "status": word,
+        "message": message,
+        "response_code": code,
+        "operation_id": "00000000-0000-4000-8000-000000000007",
+    }
 
 
 class RapydSandbox(ConnectorSandbox[Rapyd]):
@@ -44,6 +58,13 @@ class RapydSandbox(ConnectorSandbox[Rapyd]):
         "refund_reason",
         "updated_at",
     }
+    errors = {
+        AuthenticationError: _error(401, "UNAUTHENTICATED_API_CALL", "Invalid signature"),
+        RefundNotFound: _error(400, "ERROR_GET_REFUND", "The refund was not found"),
+        RateLimited: _error(429, "TOO_MANY_REQUESTS", "Too many requests"),
+        ProcessorUnavailable: _error(500, "ERROR_PROCESSING_REQUEST", "The request could not be processed"),
+        RefundryError: _error(400, "INVALID_FIELDS", "The request is not valid"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
@@ -68,20 +89,6 @@ class RapydSandbox(ConnectorSandbox[Rapyd]):
         return _success(_refund(refund))
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "UNAUTHENTICATED_API_CALL", "Invalid signature")
-            case RefundNotFound():
-                return _error(400, "ERROR_GET_REFUND", "The refund was not found")
-            case RateLimited():
-                return _error(429, "TOO_MANY_REQUESTS", "Too many requests")
-            case ProcessorUnavailable():
-                return _error(500, "ERROR_PROCESSING_REQUEST", "The request could not be processed")
-            case _:
-                return _error(400, "INVALID_FIELDS", "The request is not valid")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         seconds = int(moment.now.timestamp())
         facts = {
@@ -94,36 +101,31 @@ class RapydSandbox(ConnectorSandbox[Rapyd]):
         }
         body, salt, address = encode_json(facts), moment.nonce[:8], self.connector.webhook_url
         signature = self._sign(f"{address}{salt}{seconds}", body)
-        headers = {"Content-Type": "application/json", "salt": salt, "timestamp": str(seconds), "signature": signature}
-        return Event(url=address, headers=headers, body=body, received_at=moment.now)
+        headers = {"salt": salt, "timestamp": str(seconds), "signature": signature}
+        return json_event(body, moment, headers, url=address)
 
     def _sign(self, head: str, body: bytes) -> str:
         key = self.connector.secret_key
         text = f"{head}{self.connector.access_key}{key}".encode() + body
-        return base64.b64encode(hmac.digest(key.encode(), text, "sha256").hex().encode()).decode()
+        return base64.b64encode(hmac_hex(key.encode(), text).encode()).decode()
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     return {
         "id": refund.connector_refund_id,
-        "amount": amount.decimal if amount else None,
+        "amount": decimal_of(refund),
         "payment": refund.connector_transaction_id,
-        "currency": amount.currency if amount else None,
+        "currency": currency_of(refund),
         "failure_reason": (refund.error.code if refund.error else None) or "",
         "metadata": {},
         "reason": refund.refund_reason or "",
         "status": refund.connector_status,
         "receipt_number": 0,
-        "created_at": _seconds(refund.created_at),
-        "updated_at": _seconds(refund.updated_at),
+        "created_at": unix_of(refund.created_at),
+        "updated_at": unix_of(refund.updated_at),
         "merchant_reference_id": refund.merchant_refund_id or "",
         "proportional_refund": True,
     }
-
-
-def _seconds(moment: datetime | None) -> int | None:
-    return int(moment.timestamp()) if moment else None
 
 
 def _render_list(params: dict[str, str], book: Book) -> Response:
@@ -138,17 +140,3 @@ def _render_list(params: dict[str, str], book: Book) -> Response:
 
 def _success(data: object) -> Response:
     return json_response({"status": _status("", "SUCCESS", ""), "data": data})
-
-
-def _error(status_code: int, code: str, message: str) -> Response:
-    return json_response({"status": _status(code, "ERROR", message)}, status_code)
-
-
-def _status(code: str, word: str, message: str) -> dict[str, str]:
-    return {
-        "error_code": code,
-        "status": word,
-        "message": message,
-        "response_code": code,
-        "operation_id": "00000000-0000-4000-8000-000000000007",
-    }

@@ -10,20 +10,13 @@ from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
 from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.signing import check_hmac, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 REFUND_EVENTS = ("refund.created", "refund.processed", "refund.failed", "refund.speed_changed")
-
-# A refusal is told apart by its description alone: the code is the same for all, and an unknown id is HTTP 400.
-REFUSALS: Sequence[tuple[str, type[RefundryError], str]] = (
-    (r"\bapi \S+ provided is invalid|authentication failed", AuthenticationError, "check key_id and key_secret"),
-    ("access denied", AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
-    ("id provided does not exist|is not a valid id", RefundNotFound, "no such identifier in this account and mode"),
-    ("requested url was not found", ConnectorError, "the call does not exist or is not enabled: check base_url"),
-)
 
 
 class Razorpay(Connector):
@@ -43,6 +36,13 @@ class Razorpay(Connector):
         "failed": FAILED,  # the payment is over 6 months old, or the bank refused an instant refund
     }
     unmapped = {"reversed": "the refunds FAQ alone names it, without saying what it means or whether an answer has it"}
+    # By its description, for the code is the same for all of them, and an unknown id is HTTP 400.
+    refusals = {
+        r"\bapi \S+ provided is invalid|authentication failed": (AuthenticationError, "check key_id and key_secret"),
+        "access denied": (AuthenticationError, "the account's list of allowed addresses leaves this machine out"),
+        "id provided does not exist|is not a valid id": (RefundNotFound, "no such identifier in this account and mode"),
+        "requested url was not found": (ConnectorError, "the call does not exist or is not enabled: check base_url"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"key_id": {"SANDBOX": ("rzp_test_",), "PRODUCTION": ("rzp_live_",)}}
     settles_within = timedelta(days=11)  # 7 working days, with two weekends
@@ -53,7 +53,7 @@ class Razorpay(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("v1", "refunds", query.connector_refund_id or ""))
+        return self._get(url_path("v1", "refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -64,8 +64,9 @@ class Razorpay(Connector):
         paging: dict[str, object] = {"count": window.page_size, "skip": cursor or 0}
         if window.connector_transaction_id:
             return self._get(url_path("v1", "payments", window.connector_transaction_id, "refunds"), paging)
-        # "After" and "before", so one second more on either side; the client leaves out what is outside.
-        times = {"from": int(window.since.timestamp()) - 1, "to": int(window.until.timestamp()) + 1}
+        # "After" and "before"; the client leaves out what is outside.
+        asked = window.widened(timedelta(seconds=1))
+        times = {"from": int(asked.since.timestamp()), "to": int(asked.until.timestamp())}
         return self._get("/v1/refunds", {**times, **paging})
 
     @hookimpl
@@ -80,15 +81,12 @@ class Razorpay(Connector):
             return None
         fields = Fields(response.json())
         description = fields.text("error", "description") or fields.text("message") or ""
-        for pattern, kind, advice in REFUSALS:
-            if re.search(pattern, description, re.IGNORECASE):
-                return kind(f"Razorpay refused the request: {advice}", code=fields.text("error", "code"))
-        return None
+        found = (pattern for pattern in self.refusals if re.search(str(pattern), description, re.IGNORECASE))
+        return self.refusal(*found, code=fields.text("error", "code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        expected = [hmac_hex(secret.encode(), event.body) for secret in self.webhook_secret.every()]
-        check_signature(expected, [required_header(event, "X-Razorpay-Signature")])
+        check_hmac(self.webhook_secret.every(), event.body, required_header(event, "X-Razorpay-Signature"))
         return True
 
     @hookimpl
@@ -99,8 +97,8 @@ class Razorpay(Connector):
         refund = self._refund(fields.at("payload", "refund", "entity").value)
         return [RefundEvent(query=refund.query(), refund=refund, event_id=event.header("X-Razorpay-Event-Id"))]
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
-        return Request("GET", path, params=params or {}, auth=basic_auth(self.key_id, self.key_secret))
+    def _get(self, path: str, params: Params = ()) -> Request:
+        return Request("GET", path, params=params, auth=basic_auth(self.key_id, self.key_secret))
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
@@ -111,7 +109,7 @@ class Razorpay(Connector):
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_id"),
             merchant_refund_id=fields.text("receipt"),
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             created_at=fields.unix_time("created_at"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-from datetime import UTC, datetime
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import currency_of, minor_of, unix_of
 from refundry_razorpay.connector import Razorpay
 
 EVENTS = {"pending": "refund.created", "failed": "refund.failed"}
+
+
+def _error(status_code: int, code: str, description: str) -> Response:
+    facts = {"code": code, "description": description, "source": "NA", "step": "NA", "reason": "NA", "metadata": {}}
+    return json_response({"error": facts}, status_code)
 
 
 class RazorpaySandbox(ConnectorSandbox[Razorpay]):
@@ -33,12 +37,17 @@ class RazorpaySandbox(ConnectorSandbox[Razorpay]):
         "acquirer_reference_number",
     }
     currency = "INR"
+    errors = {
+        AuthenticationError: _error(401, "BAD_REQUEST_ERROR", "The api key provided is invalid"),
+        RefundNotFound: _error(400, "BAD_REQUEST_ERROR", "The id provided does not exist"),
+        RateLimited: _error(429, "BAD_REQUEST_ERROR", "Too many requests"),
+        ProcessorUnavailable: _error(502, "GATEWAY_ERROR", "The gateway did not answer"),
+        RefundryError: _error(400, "BAD_REQUEST_ERROR", "The requested URL was not found on the server."),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        credentials = f"{self.connector.key_id}:{self.connector.key_secret}"
-        if call.header("Authorization") != f"Basic {base64.b64encode(credentials.encode()).decode()}":
-            raise AuthenticationError("the key is not the sandbox's", status_code=401)
+        call.check_header("Authorization", basic_credentials(self.connector.key_id, self.connector.key_secret))
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -46,29 +55,15 @@ class RazorpaySandbox(ConnectorSandbox[Razorpay]):
             case "GET", "v1", "refunds", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case "GET", "v1", "refunds":
-                return _render_list(call.params, book, None)
+                return _render_list(call, book, None)
             case "GET", "v1", "payments", payment_id, "refunds":
-                return _render_list(call.params, book, payment_id)
+                return _render_list(call, book, payment_id)
             case _:
                 raise unknown_call()
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response(_refund(refund))
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "BAD_REQUEST_ERROR", "The api key provided is invalid")
-            case RefundNotFound():
-                return _error(400, "BAD_REQUEST_ERROR", "The id provided does not exist")
-            case RateLimited():
-                return _error(429, "BAD_REQUEST_ERROR", "Too many requests")
-            case ProcessorUnavailable():
-                return _error(502, "GATEWAY_ERROR", "The gateway did not answer")
-            case _:
-                return _error(400, "BAD_REQUEST_ERROR", "The requested URL was not found on the server.")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -79,21 +74,20 @@ class RazorpaySandbox(ConnectorSandbox[Razorpay]):
         body = encode_json({"entity": "event", "event": kind, "contains": [*payload], "payload": payload, **facts})
         signature = hmac_hex(self.connector.webhook_secret.every()[0].encode(), body)
         headers = {"X-Razorpay-Signature": signature, "X-Razorpay-Event-Id": moment.nonce}
-        return Event(headers={"Content-Type": "application/json", **headers}, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     return {
         "id": refund.connector_refund_id,
         "entity": "refund",
-        "amount": to_minor(amount) if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount": minor_of(refund),
+        "currency": currency_of(refund),
         "payment_id": refund.connector_transaction_id,
         "notes": [],
         "receipt": refund.merchant_refund_id,
         "acquirer_data": {"arn": refund.acquirer_reference_number},
-        "created_at": int(refund.created_at.timestamp()) if refund.created_at else None,
+        "created_at": unix_of(refund.created_at),
         "batch_id": None,
         "status": refund.connector_status,
         "speed_processed": "normal",
@@ -101,18 +95,8 @@ def _refund(refund: Refund) -> dict[str, Any]:
     }
 
 
-def _render_list(params: dict[str, str], book: Book, payment_id: str | None) -> Response:
-    since, until = params.get("from"), params.get("to")
-    refunds = book.listed(
-        since=datetime.fromtimestamp(int(since), UTC) if since else None,
-        until=datetime.fromtimestamp(int(until), UTC) if until else None,
-        connector_transaction_id=payment_id,
-    )
-    skip, count = int(params.get("skip", "0")), int(params.get("count", "10"))
-    items = [_refund(refund) for refund in refunds[skip : skip + count]]
+def _render_list(call: Call, book: Book, payment_id: str | None) -> Response:
+    refunds = book.listed(since=call.time("from"), until=call.time("to"), connector_transaction_id=payment_id)
+    shown, _ = part(refunds, call.params["count"], skip=call.params["skip"])
+    items = [_refund(refund) for refund in shown]
     return json_response({"entity": "collection", "count": len(items), "items": items})
-
-
-def _error(status_code: int, code: str, description: str) -> Response:
-    facts = {"code": code, "description": description, "source": "NA", "step": "NA", "reason": "NA", "metadata": {}}
-    return json_response({"error": facts}, status_code)

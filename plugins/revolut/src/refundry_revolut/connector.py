@@ -8,32 +8,14 @@ from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, MappingError, NotARefund, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
-from refundry.signing import check_age, check_signature, hmac_hex, required_header
-from refundry.times import from_unix, to_iso
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_hmac, check_sent, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_milliseconds, to_iso
 
 REFUND = "refund"
 FINAL = ("completed", "failed", "cancelled")
@@ -45,15 +27,6 @@ SECOND = timedelta(seconds=1)
 UNDER_WAY = "a state of the payment within the order, which is on its way: the order's own state counts"
 
 EVENTS = ("ORDER_COMPLETED", "ORDER_FAILED", "ORDER_CANCELLED", "ORDER_PAYMENT_DECLINED", "ORDER_PAYMENT_FAILED")
-
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "check the identifier and api_version"),
-    401: (AuthenticationError, "check secret_key and the environment"),
-    403: (AuthenticationError, "secret_key may not do this"),
-    404: (RefundNotFound, "no such order"),
-    409: (ConnectorError, "the order does not allow it now"),
-    422: (ConnectorError, "check the identifier"),
-}
 
 
 class Revolut(Connector):
@@ -101,6 +74,14 @@ class Revolut(Connector):
         "declining": UNDER_WAY,
         "failing": UNDER_WAY,
     }
+    refusals = {
+        400: (ConnectorError, "check the identifier and api_version"),
+        401: (AuthenticationError, "check secret_key and the environment"),
+        403: (AuthenticationError, "secret_key may not do this"),
+        404: (RefundNotFound, "no such order"),
+        409: (ConnectorError, "the order does not allow it now"),
+        422: (ConnectorError, "check the identifier"),
+    }
     listing = Listing(basis="created", max_page_size=250)
     settles_within = timedelta(days=2)
     event_tolerance = timedelta(minutes=5)
@@ -113,7 +94,7 @@ class Revolut(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("api", "orders", query.connector_refund_id or ""))
+        return self._get(url_path("api", "orders", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -131,24 +112,15 @@ class Revolut(Connector):
     @hookimpl
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
         orders = Fields(response.json()).required_items("orders")
-        found = page(filter(_is_final, orders), self._listed)
-        # Orders are listed without their payments, which may say that an undecided one is lost.
-        named = hint_page((order for order in orders if not _is_final(order)), lambda order: _hint(order, window))
-        return RefundPage(
-            refunds=found.refunds,
-            hints=named.hints,
-            problems=[*found.problems, *named.problems],
-            cursor=_cursor(orders) if len(orders) >= _place(window, cursor)[1] else None,
-        )
+        following = _cursor(orders) if len(orders) >= _place(window, cursor)[1] else None
+        return page(orders, lambda order: self._listed(Fields(order), window), cursor=following)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code not in REFUSALS:
+        if response.status_code not in self.refusals:
             return None
         fields = Fields(response.json())
-        kind, advice = REFUSALS[response.status_code]
-        text = f"Revolut refused the request: {advice}"
-        return kind(text, code=fields.text("code"), request_id=fields.text("errorId"))
+        return self.refusal(response.status_code, code=fields.text("code"), request_id=fields.text("errorId"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -156,13 +128,9 @@ class Revolut(Connector):
         text = f"v1.{timestamp}.".encode() + event.body
         # While secrets rotate there are several signatures.
         given = [one.strip() for one in required_header(event, "Revolut-Signature").split(",")]
-        secrets = self.webhook_signing_secret.candidates()
-        check_signature([f"v1={hmac_hex(secret.encode(), text)}" for secret in secrets], given)
-        try:
-            sent_at = from_unix(timestamp, per_second=1000)
-        except ValueError:
-            raise SignatureError("the time of the event cannot be read") from None
-        check_age(event, sent_at, self.event_tolerance)
+        versions = [one.removeprefix("v1=") for one in given if one.startswith("v1=")]
+        check_hmac(self.webhook_signing_secret.candidates(), text, versions)
+        check_sent(event, timestamp, self.event_tolerance, read=from_milliseconds)
         return True
 
     @hookimpl
@@ -177,14 +145,16 @@ class Revolut(Connector):
         headers = {"Revolut-Api-Version": self.api_version}
         return Request("GET", path, params=params, headers=headers, auth=bearer_auth(self.secret_key))
 
-    def _listed(self, order: object) -> Refund | None:
-        fields = Fields(order)
-        return self._refund(fields) if fields.required("type") == REFUND else None
+    def _listed(self, order: Fields, window: Window) -> Refund | RefundQuery | None:
+        if order.required("type") != REFUND:
+            return None
+        # Orders are listed without their payments, which may say that an undecided one is lost.
+        return self._refund(order) if order.get("state") in FINAL else _hint(order, window)
 
     def _refund(self, fields: Fields) -> Refund:
         payments = [Fields(payment, where="payments") for payment in fields.items("payments")]
         condition = _condition(fields, payments)
-        status = self.statuses.get(condition or "", UNKNOWN)
+        status = self.status_of(condition)
         references = [payment.text("payment_method", "arn") for payment in payments]
         return Refund(
             connector_refund_id=fields.required("id"),
@@ -211,20 +181,14 @@ def _condition(order: Fields, payments: Sequence[Fields]) -> str | None:
 
 
 def _failure(payments: Sequence[Fields]) -> ErrorInfo | None:
-    told = [ErrorInfo(code=one.text("decline_reason"), message=one.text("bank_message")) for one in reversed(payments)]
-    return next((error for error in told if error != ErrorInfo()), None)
+    told = (ErrorInfo.of(code=one.text("decline_reason"), message=one.text("bank_message")) for one in payments[::-1])
+    return next(filter(None, told), None)
 
 
-def _is_final(order: object) -> bool:
-    return isinstance(order, Mapping) and order.get("state") in FINAL
-
-
-def _hint(order: object, window: Window) -> RefundQuery | None:
-    fields = Fields(order)
-    created = fields.iso_time("created_at")
-    if fields.required("type") != REFUND or (created and not window.covers(created)):
-        return None
-    return RefundQuery(connector_refund_id=fields.required("id"))
+def _hint(order: Fields, window: Window) -> RefundQuery | None:
+    created = order.iso_time("created_at")
+    is_outside = created is not None and not window.covers(created)
+    return None if is_outside else RefundQuery(connector_refund_id=order.required("id"))
 
 
 def _place(window: Window, cursor: str | None) -> tuple[str, int]:

@@ -16,10 +16,10 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_hex
-from refundry.times import from_iso, to_iso
+from refundry.times import from_iso
+from refundry.writing import currency_of, iso_of, minor_of
 from refundry_revolut.connector import FINAL, REFUND, Revolut
 
 EVENTS = {
@@ -29,6 +29,10 @@ EVENTS = {
     "declined": "ORDER_PAYMENT_DECLINED",
 }
 JUST_AFTER = timedelta(microseconds=1)
+
+
+def _error(status_code: int, code: str) -> Response:
+    return json_response({"code": code, "message": "The request failed", "timestamp": 1772442000000}, status_code)
 
 
 class RevolutSandbox(ConnectorSandbox[Revolut]):
@@ -51,11 +55,17 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
     refund_ids = "5ef00d00-0000-4000-8000-{:012}"
     payment_ids = "0de70000-0000-4000-8000-{:012}"
     currency = "GBP"
+    errors = {
+        AuthenticationError: _error(401, "unauthenticated"),
+        RefundNotFound: _error(404, "not_found"),
+        RateLimited: _error(429, "too_many_requests"),
+        ProcessorUnavailable: _error(500, "internal_server_error"),
+        RefundryError: _error(400, "bad_request"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("Authorization") != f"Bearer {self.connector.secret_key}":
-            raise AuthenticationError("the key is not the sandbox's", status_code=401)
+        call.check_header("Authorization", f"Bearer {self.connector.secret_key}")
         if not call.header("Revolut-Api-Version"):
             raise ConnectorError("the header Revolut-Api-Version is missing")
 
@@ -74,20 +84,6 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
         return json_response({**_order(refund), "payments": [_payment(refund)]})
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "unauthenticated")
-            case RefundNotFound():
-                return _error(404, "not_found")
-            case RateLimited():
-                return _error(429, "too_many_requests")
-            case ProcessorUnavailable():
-                return _error(500, "internal_server_error")
-            case _:
-                return _error(400, "bad_request")
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         kind = EVENTS.get((refund.connector_status or "").rpartition("/")[2])
         if kind is None:
@@ -97,21 +93,21 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
         key = self.connector.webhook_signing_secret.candidates()[0]
         signature = f"v1={hmac_hex(key.encode(), f'v1.{timestamp}.'.encode() + body)}"
         headers = {"Revolut-Request-Timestamp": timestamp, "Revolut-Signature": signature}
-        return Event(headers={"Content-Type": "application/json", **headers}, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
 
 def _order(refund: Refund) -> dict[str, Any]:
     """An order as it stands in a list: without its payments."""
-    state, amount = _states(refund)[0], refund.refund_amount
+    state = _states(refund)[0]
     return {
         "id": refund.connector_refund_id,
         "type": REFUND,
         "state": state,
-        "created_at": to_iso(refund.created_at) if refund.created_at else None,
-        "updated_at": to_iso(refund.updated_at) if refund.updated_at else None,
+        "created_at": iso_of(refund.created_at),
+        "updated_at": iso_of(refund.updated_at),
         "description": refund.refund_reason,
-        "amount": to_minor(amount) if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount": minor_of(refund),
+        "currency": currency_of(refund),
         "capture_mode": "automatic",
         "merchant_order_data": {"reference": refund.merchant_refund_id},
         "related_order_id": refund.connector_transaction_id,
@@ -140,7 +136,3 @@ def _render_list(params: dict[str, str], book: Book) -> Response:
     since, until = (from_iso(params[name]) for name in ("from", "to"))
     refunds = book.listed(since=since, until=until + JUST_AFTER)
     return json_response({"orders": [_order(refund) for refund in refunds[: int(params["limit"])]]})
-
-
-def _error(status_code: int, code: str) -> Response:
-    return json_response({"code": code, "message": "The request failed", "timestamp": 1772442000000}, status_code)

@@ -17,9 +17,10 @@ from refundry.errors import (
     RefundryError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
 from refundry.times import from_unix
 
 # Before 1973 in milliseconds and after 5000 in seconds, so no refund is near it.
@@ -43,6 +44,14 @@ class Shift4(Connector):
         "successful": SUCCEEDED,
         "failed": FAILED,
     }
+    # By type, and where that is unknown, by HTTP status.
+    refusals = {
+        "rate_limit_error": (RateLimited, "ask less often"),
+        "gateway_error": (ProcessorUnavailable, "it could not answer, try again later"),
+        404: (RefundNotFound, "no such refund in this account and mode"),
+        400: (ConnectorError, "check the identifiers"),
+        402: (ConnectorError, "check the identifiers"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"api_key": {"SANDBOX": ("pr_test_", "sk_test_")}}
     unsigned_events = True
@@ -52,7 +61,7 @@ class Shift4(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("refunds", query.connector_refund_id or ""))
+        return self._get(url_path("refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -80,16 +89,7 @@ class Shift4(Connector):
             return None
         error = Fields(response.json()).at("error")
         kind = error.required("type")
-        code = error.text("code") or kind
-        if kind == "rate_limit_error":
-            return RateLimited("Shift4 asks for fewer requests", code=code)
-        if kind == "gateway_error":
-            return ProcessorUnavailable("Shift4 could not answer: try again later", code=code)
-        if response.status_code == 404:
-            return RefundNotFound("Shift4 does not know this refund in this account and mode", code=code)
-        if response.status_code in (400, 402):
-            return ConnectorError("Shift4 refused the request: check the identifiers", code=code)
-        return None
+        return self.refusal(kind, response.status_code, code=error.text("code") or kind)
 
     @hookimpl
     def verify_event(self) -> bool:
@@ -109,8 +109,8 @@ class Shift4(Connector):
             return []
         return [RefundEvent(query=query, event_id=event_id)]
 
-    def _get(self, path: str, params: dict[str, object] | None = None) -> Request:
-        return Request("GET", path, params=params or {}, auth=basic_auth(self.api_key, ""))
+    def _get(self, path: str, params: Params = ()) -> Request:
+        return Request("GET", path, params=params, auth=basic_auth(self.api_key, ""))
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)

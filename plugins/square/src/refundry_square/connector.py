@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
 from refundry.errors import AuthenticationError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
-from refundry.signing import check_signature, hmac_base64, required_header
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.signing import check_hmac, hmac_base64, required_header
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import to_iso
 
 REFUND_EVENTS = ("refund.created", "refund.updated")
-
-REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "UNAUTHORIZED": (AuthenticationError, "check access_token and the environment"),
-    "ACCESS_TOKEN_EXPIRED": (AuthenticationError, "access_token has expired, renew it"),
-    "ACCESS_TOKEN_REVOKED": (AuthenticationError, "access_token was revoked, ask the seller for another"),
-    "FORBIDDEN": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
-    "INSUFFICIENT_SCOPES": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
-    "NOT_FOUND": (RefundNotFound, "no such identifier for this seller and environment"),
-}
 
 TERMINAL = "a status of a refund at a Square Terminal, which another call answers with"
 
@@ -70,6 +51,14 @@ class Square(Connector):
         "CANCEL_REQUESTED": TERMINAL,
         "CANCELED": TERMINAL,
     }
+    refusals = {
+        "UNAUTHORIZED": (AuthenticationError, "check access_token and the environment"),
+        "ACCESS_TOKEN_EXPIRED": (AuthenticationError, "access_token has expired, renew it"),
+        "ACCESS_TOKEN_REVOKED": (AuthenticationError, "access_token was revoked, ask the seller for another"),
+        "FORBIDDEN": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
+        "INSUFFICIENT_SCOPES": (AuthenticationError, "access_token lacks the scope PAYMENTS_READ"),
+        "NOT_FOUND": (RefundNotFound, "no such identifier for this seller and environment"),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
 
     access_token: str = setting(
@@ -89,7 +78,7 @@ class Square(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(url_path("v2", "refunds", query.connector_refund_id or ""))
+        return self._get(url_path("v2", "refunds", query.connector_refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -101,9 +90,9 @@ class Square(Connector):
         if window.connector_transaction_id:
             # The list takes no payment, and a payment names its refunds.
             return self._get(url_path("v2", "payments", window.connector_transaction_id))
-        # Whether the ends count is not said, so one second more on either side; the client leaves out what is outside.
-        margin = timedelta(seconds=1)
-        times = {"begin_time": to_iso(window.since - margin), "end_time": to_iso(window.until + margin)}
+        # Whether the ends count is not said; the client leaves out what is outside.
+        asked = window.widened(timedelta(seconds=1))
+        times = {"begin_time": to_iso(asked.since), "end_time": to_iso(asked.until)}
         filters = {"location_id": self.location_id, "limit": window.page_size, "cursor": cursor}
         return self._get("/v2/refunds", {**times, **filters})
 
@@ -113,7 +102,7 @@ class Square(Connector):
         if window.connector_transaction_id:
             payment = fields.at("payment")
             payment.required("id")
-            return hint_page(payment.items("refund_ids"), _named)
+            return page(payment.items("refund_ids"), _named)
         # An empty list leaves "refunds" out, so errors in its place must not pass for one.
         if fields.get("errors"):
             raise MappingError("the list came with errors", field="errors")
@@ -125,16 +114,13 @@ class Square(Connector):
             return None
         error = _first_error(Fields(response.json()))
         code = error.code if error else None
-        if code is None or code not in REFUSALS:
-            return None
-        kind, advice = REFUSALS[code]
-        return kind(f"Square refused the request: {advice}", code=code)
+        return self.refusal(code, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
+        given = required_header(event, "X-Square-HmacSha256-Signature")
         signed = self.webhook_url.encode() + event.body
-        expected = [hmac_base64(key.encode(), signed) for key in self.webhook_signature_key.every()]
-        check_signature(expected, [required_header(event, "X-Square-HmacSha256-Signature")])
+        check_hmac(self.webhook_signature_key.every(), signed, given, sign=hmac_base64)
         return True
 
     @hookimpl
@@ -146,14 +132,14 @@ class Square(Connector):
         is_foreign = self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id
         return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"), foreign=is_foreign)]
 
-    def _get(self, path: str, params: Mapping[str, object] | None = None) -> Request:
+    def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Square-Version": self.api_version} if self.api_version else {}
-        return Request("GET", path, params=params or {}, headers=headers, auth=bearer_auth(self.access_token))
+        return Request("GET", path, params=params, headers=headers, auth=bearer_auth(self.access_token))
 
     def _refund(self, body: object, error: ErrorInfo | None = None) -> Refund:
         fields = Fields(body)
         word = fields.word("status")
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         return Refund(
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_id"),

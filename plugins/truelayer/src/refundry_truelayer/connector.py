@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,35 +21,17 @@ from refundry.errors import (
     SignatureError,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Request, Response, Token, WireRequest, parse_form, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
+from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, parse_form, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import to_iso
-from refundry_truelayer.webhooks import check_sent, read_signature
+from refundry_truelayer.webhooks import check_covered_time, read_signature
 
 KEY_SET = "/.well-known/jwks"
 
 # An event says by its name how the refund stands.
 REFUND_EVENTS = {"refund_executed": "executed", "refund_failed": "failed"}
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "it refused the request: check the identifiers"),
-    401: (AuthenticationError, "it refused the access token: check client_id, client_secret and the environment"),
-    403: (AuthenticationError, "this client may not read this payment or account"),
-    404: (RefundNotFound, "it knows no such payment or refund in this environment"),
-    409: (ProcessorUnavailable, "something else is being done with it: try again later"),
-    429: (RateLimited, "it asks for fewer requests"),
-}
 
 
 class TrueLayer(Connector):
@@ -77,6 +59,14 @@ class TrueLayer(Connector):
         "executed": SUCCEEDED,  # has left the merchant account; becomes "failed" when the bank sends it back
         "failed": FAILED,
     }
+    refusals = {
+        400: (ConnectorError, "check the identifiers"),
+        401: (AuthenticationError, "check client_id, client_secret and the environment"),
+        403: (AuthenticationError, "this client may not read this payment or account"),
+        404: (RefundNotFound, "no such payment or refund in this environment"),
+        409: (ProcessorUnavailable, "something else is being done with it: try again later"),
+        429: (RateLimited, "ask less often"),
+    }
     identifiers = (frozenset({"connector_refund_id", "connector_transaction_id"}),)
     listing = Listing(basis="settled", by_payment=True, max_days=31, complete=False)
     request_id_header = "Tl-Trace-Id"
@@ -92,8 +82,7 @@ class TrueLayer(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        payment, refund_id = query.connector_transaction_id or "", query.connector_refund_id or ""
-        return Request("GET", url_path("v3", "payments", payment, "refunds", refund_id), auth=token_auth)
+        return _get("v3", "payments", query.connector_transaction_id, "refunds", query.connector_refund_id)
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
@@ -102,14 +91,11 @@ class TrueLayer(Connector):
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if window.connector_transaction_id:
-            return Request(
-                "GET", url_path("v3", "payments", window.connector_transaction_id, "refunds"), auth=token_auth
-            )
+            return _get("v3", "payments", window.connector_transaction_id, "refunds")
         if not self.merchant_account_id:
             raise ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
-        path = url_path("v3", "merchant-accounts", self.merchant_account_id, "transactions")
         params = {"from": to_iso(window.since), "to": to_iso(window.until), "cursor": cursor}
-        return Request("GET", path, params=params, auth=token_auth)
+        return _get("v3", "merchant-accounts", self.merchant_account_id, "transactions", params=params)
 
     @hookimpl
     def map_refunds(self, window: Window, response: Response) -> RefundPage:
@@ -118,7 +104,7 @@ class TrueLayer(Connector):
         if payment:
             return page(items, lambda item: self._refund(item, payment))
         # A transaction says how the merchant account stands, not whether the bank sent the refund back.
-        return hint_page(items, _named_refund, cursor=fields.at("pagination").text("next_cursor"))
+        return page(items, _named_refund, cursor=fields.at("pagination").text("next_cursor"))
 
     @hookimpl
     def fetch_token(self) -> Request | None:
@@ -132,14 +118,11 @@ class TrueLayer(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code not in REFUSALS:
+        if response.status_code not in self.refusals:
             return None
         fields = Fields(response.json())
         code = (fields.text("type") or "").rpartition("#")[2] or fields.text("title")
-        if code is None:
-            return None
-        kind, advice = REFUSALS[response.status_code]
-        return kind(f"TrueLayer says: {advice}", code=code, request_id=fields.text("trace_id"))
+        return self.refusal(response.status_code, code=code, request_id=fields.text("trace_id")) if code else None
 
     @hookimpl
     def verify_event(self, event: Event, response: Response | None) -> bool | Request:
@@ -147,7 +130,7 @@ class TrueLayer(Connector):
         # Anyone may have a sandbox of TrueLayer's, whose keys must not do for production.
         if signature.header.get("jku") != f"{self.base_urls['webhooks'][self.environment]}{KEY_SET}":
             raise SignatureError("the event names keys that are not TrueLayer's in this environment: it may be forged")
-        check_sent(event, signature, self.event_tolerance)
+        check_covered_time(event, signature, self.event_tolerance)
         if response is None:
             return Request("GET", KEY_SET, base="webhooks")
         path = urlsplit(self.webhook_url).path or "/"
@@ -187,15 +170,18 @@ class TrueLayer(Connector):
         )
 
     def _outcome(self, fields: Fields, word: str | None) -> dict[str, Any]:
-        status = self.statuses.get(word or "", UNKNOWN)
-        failure = fields.text("failure_reason")
+        status = self.status_of(word)
         return {
             "status": status,
             "connector_status": word,
-            "error": ErrorInfo(code=failure) if failure and status is FAILED else None,
+            "error": ErrorInfo.of(code=fields.text("failure_reason")) if status is FAILED else None,
             "processed_at": fields.iso_time("executed_at"),
             "updated_at": fields.iso_time("failed_at"),
         }
+
+
+def _get(*segments: str | None, params: Params = ()) -> Request:
+    return Request("GET", url_path(*segments), params=params, auth=token_auth)
 
 
 def _named_refund(item: object) -> RefundQuery | None:

@@ -17,16 +17,27 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.signing import encode_base64url
 from refundry.times import from_iso, to_iso
+from refundry.writing import currency_of, minor_of
 from refundry_truelayer.connector import KEY_SET, REFUND_EVENTS, TrueLayer
-from refundry_truelayer.sandbox_key import KEY_ID, encoded, public_key, sign
+from refundry_truelayer.sandbox_key import KEY_ID, public_key, sign
 from refundry_truelayer.webhooks import SENT_HEADER
 
 PAGE_SIZE = 10
-TOKEN_LIFETIME = timedelta(hours=1)
+UNKNOWN_CLIENT = "invalid_client"
 EVENT_OF = {word: kind for kind, word in REFUND_EVENTS.items()}
+
+
+def _error(status_code: int, title: str) -> Response:
+    facts = {
+        "type": f"https://docs.truelayer.com/docs/error-types#{title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status_code,
+        "trace_id": "refundrysandbox7",
+    }
+    return json_response(facts, status_code, {"Content-Type": "application/problem+json"})
 
 
 class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
@@ -44,6 +55,13 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
     lives = {"settles": ("executed",), "fails": ("failed",), "returned": ("executed", "failed")}
     expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "error", "updated_at", "processed_at"}
     currency = "GBP"
+    errors = {
+        AuthenticationError: _error(401, "Unauthenticated"),
+        RefundNotFound: _error(404, "Not Found"),
+        RateLimited: _error(429, "Too Many Requests"),
+        ProcessorUnavailable: _error(503, "Service Unavailable"),
+        RefundryError: _error(400, "Invalid Parameters"),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
@@ -52,17 +70,15 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
         if call.base == "auth":
             form, own = call.form(), self.connector
             if (form.get("client_id"), form.get("client_secret")) != (own.client_id, own.client_secret):
-                raise AuthenticationError("the client is not the sandbox's", code="invalid_client")
-        elif not book.accepts_token(call.header("Authorization").removeprefix("Bearer ")):
-            raise AuthenticationError("the access token is not the sandbox's")
+                raise AuthenticationError("the client is not the sandbox's", code=UNKNOWN_CLIENT)
+        else:
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "connect", "token":
-                token, seconds = book.issue_token(TOKEN_LIFETIME), int(TOKEN_LIFETIME.total_seconds())
-                facts = {"access_token": token, "expires_in": seconds, "token_type": "Bearer", "scope": "payments"}
-                return json_response(facts)
+                return book.oauth_token(scope="payments")
             case "GET", ".well-known", "jwks":
                 return json_response({"keys": [public_key()]})
             case "GET", "v3", "payments", payment, "refunds", refund_id:
@@ -83,19 +99,9 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
 
     @hookimpl
     def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError(code="invalid_client"):
-                return json_response({"error": "invalid_client"}, 400)
-            case AuthenticationError():
-                return _error(401, "Unauthenticated")
-            case RefundNotFound():
-                return _error(404, "Not Found")
-            case RateLimited():
-                return _error(429, "Too Many Requests")
-            case ProcessorUnavailable():
-                return _error(503, "Service Unavailable")
-            case _:
-                return _error(400, "Invalid Parameters")
+        if error.code == UNKNOWN_CLIENT:
+            return json_response({"error": UNKNOWN_CLIENT}, 400)
+        return super().render_error(error)
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -112,7 +118,7 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
         }
         body, address = encode_json(facts), self.connector.webhook_url
         headers = {SENT_HEADER: to_iso(moment.now), "Content-Type": "application/json"}
-        head = encoded(
+        head = encode_base64url(
             encode_json(
                 {
                     "alg": "ES512",
@@ -125,7 +131,7 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
         )
         told = "".join(f"{name}: {value}\n" for name, value in headers.items())
         payload = f"POST {urlsplit(address).path}\n{told}".encode() + body
-        headers["Tl-Signature"] = f"{head}..{sign(f'{head}.{encoded(payload)}'.encode())}"
+        headers["Tl-Signature"] = f"{head}..{sign(f'{head}.{encode_base64url(payload)}'.encode())}"
         return Event(url=address, headers=headers, body=body, received_at=moment.now)
 
 
@@ -136,11 +142,10 @@ def _of_payment(refund: Refund, payment: str) -> Refund:
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
     return {
         "id": refund.connector_refund_id,
-        "amount_in_minor": to_minor(amount) if amount else None,
-        "currency": amount.currency if amount else None,
+        "amount_in_minor": minor_of(refund),
+        "currency": currency_of(refund),
         "reference": "refundry sandbox",
         "status": refund.connector_status,
         "created_at": _time(refund.created_at),
@@ -182,13 +187,3 @@ def _transaction(refund: Refund) -> dict[str, Any]:
         **{name: _refund(refund)[name] for name in ("currency", "amount_in_minor", "created_at")},
         "status": status,
     }
-
-
-def _error(status_code: int, title: str) -> Response:
-    facts = {
-        "type": f"https://docs.truelayer.com/docs/error-types#{title.lower().replace(' ', '-')}",
-        "title": title,
-        "status": status_code,
-        "trace_id": "refundrysandbox7",
-    }
-    return json_response(facts, status_code, {"Content-Type": "application/problem+json"})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
+
+from refundry.signing import encode_base64url
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -23,7 +24,7 @@ def _key() -> EllipticCurvePrivateKey:
 def public_key() -> dict[str, str]:
     """Its public half, as a JSON Web Key (RFC 7517)."""
     numbers = _key().public_key().public_numbers()
-    x, y = (encoded(value.to_bytes(66, "big")) for value in (numbers.x, numbers.y))
+    x, y = (encode_base64url(value.to_bytes(66, "big")) for value in (numbers.x, numbers.y))
     return {"kty": "EC", "alg": "ES512", "use": "sig", "kid": KEY_ID, "crv": "P-521", "x": x, "y": y}
 
 
@@ -34,9 +35,4 @@ def sign(message: bytes) -> str:
     from cryptography.hazmat.primitives.hashes import SHA512
 
     r, s = decode_dss_signature(_key().sign(message, ECDSA(SHA512())))
-    return encoded(r.to_bytes(66, "big") + s.to_bytes(66, "big"))
-
-
-def encoded(data: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return encode_base64url(r.to_bytes(66, "big") + s.to_bytes(66, "big"))

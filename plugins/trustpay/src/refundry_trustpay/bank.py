@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from refundry.auth import basic_auth, client_credentials_request, read_oauth_token, token_auth
@@ -19,18 +19,12 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, url_path
-from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundEvent, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
-from refundry.signing import check_signature, hmac_hex
+from refundry.signing import check_hmac
+from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
 from refundry_trustpay.common import DOCUMENTATION, asked_id
 
-REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "1132003": (AuthenticationError, "check project_id and secret_key"),
-    "1132005": (RefundNotFound, "no such transaction in this project"),
-    "1132014": (RateLimited, "fewer requests are wanted"),
-    "1133000": (AuthenticationError, "check project_id and secret_key"),
-    "1133002": (RefundNotFound, "no such payment request in this project"),
-}
 MOST_DIGITS = 30
 
 
@@ -52,6 +46,14 @@ class TrustPayBank(Connector):
     }
     unmapped = {"Chargebacked": "a dispute about a payment"}
 
+    refusals = {
+        "1132003": (AuthenticationError, "check project_id and secret_key"),
+        "1132005": (RefundNotFound, "no such transaction in this project"),
+        "1132014": (RateLimited, "ask less often"),
+        "1133000": (AuthenticationError, "check project_id and secret_key"),
+        "1133002": (RefundNotFound, "no such payment request in this project"),
+        "": (ConnectorError, "check the identifier"),
+    }
     project_id: str = setting(needed_for={"get"}, help="Project ID (PID)")
     secret_key: str = setting(secret=True, needed_for={"get"}, help="Secret key of the project")
     webhook_secret: Secrets = signing_secrets(help="Key that notifications are signed with")
@@ -75,16 +77,16 @@ class TrustPayBank(Connector):
         if direction == "CRDT":
             raise NotARefund("this is a payment: give the id that TrustPay gave to the refund")
         is_known = word != "Refunded" or direction == "DBIT"
-        status = self.statuses.get(word or "", UNKNOWN) if is_known else UNKNOWN
+        status = self.status_of(word) if is_known else UNKNOWN
         reason = fields.at("StatusReasonInformation", "Reason")
-        failure = ErrorInfo(code=reason.text("Code"), message=reason.text("RejectReason"))
+        failure = ErrorInfo.of(code=reason.text("Code"), message=reason.text("RejectReason"))
         return Refund(
             connector_refund_id=fields.required("References", "PaymentRequestId"),
             connector_transaction_id=query.connector_transaction_id,
             merchant_refund_id=fields.text("References", "MerchantReference"),
             status=status,
             connector_status=word,
-            error=failure if status is FAILED and failure != ErrorInfo() else None,
+            error=failure if status is FAILED else None,
             refund_amount=fields.decimal_money("Amount", "Amount", currency=fields.text("Amount", "Currency")),
             problems=fields.problems,
         )
@@ -96,13 +98,8 @@ class TrustPayBank(Connector):
         # What was found may come with a result too.
         if code is None or fields.get("PaymentInformation") is not None or fields.get("access_token") is not None:
             return None
-        fallback = (ConnectorError, "check the identifier") if response.status_code in (200, 400) else None
-        refusal = REFUSALS.get(code, fallback)
-        if refusal is None:
-            return None
-        kind, advice = refusal
-        request_id = fields.text("ResultInfo", "CorrelationId")
-        return kind(f"TrustPay refused the request: {advice}", code=code, request_id=request_id)
+        other = "" if response.status_code in (200, 400) else None
+        return self.refusal(code, other, code=code, request_id=fields.text("ResultInfo", "CorrelationId"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -113,9 +110,7 @@ class TrustPayBank(Connector):
             raise SignatureError("the event carries no signature that can be read") from None
         # A signature that holds half a character fits nothing, and yet must not stop the sorting.
         values = sorted(_written(value).encode(errors="surrogatepass") for value in _leaves(body) if value != given)
-        signed = b"/".join(values)
-        expected = [hmac_hex(secret.encode(), signed) for secret in self.webhook_secret.every()]
-        check_signature(expected, [given.lower()])
+        check_hmac(self.webhook_secret.every(), b"/".join(values), given.lower())
         return True
 
     @hookimpl

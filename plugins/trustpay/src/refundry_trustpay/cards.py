@@ -9,8 +9,9 @@ from refundry.connector import Connector, setting
 from refundry.errors import ConnectorError, RateLimited, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Request, Response, url_path
-from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Refund, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundQuery
 from refundry.reading import Fields
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry_trustpay.common import DOCUMENTATION, asked_id
 
 CODE = re.compile(r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}")
@@ -50,19 +51,23 @@ class TrustPayCards(Connector):
         **{f"{start}{end}": FAILED for start, ends in REFUSED.items() for end in ends.split()},
     }
     unmapped = {THROTTLED: "too many requests, which says nothing of the refund"}
+    refusals = {
+        THROTTLED: (RateLimited, "ask less often"),
+        **dict.fromkeys((200, 400), (ConnectorError, "check the identifier")),
+    }
 
     api_key: str = setting(secret=True, needed_for={"get"}, help="API key of the card gateway")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
         path = url_path("api", "v1", "instance", asked_id(query))
-        return Request("GET", path, auth=header_auth("X-Api-Key", self.api_key))
+        return Request("GET", path, auth=header_auth({"X-Api-Key": self.api_key}))
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json())
         word = self._word(fields.word("paymentStatus"))
-        status = self.statuses.get(word or "", UNKNOWN)
+        status = self.status_of(word)
         text = fields.text("paymentDescription") or fields.text("description")
         return Refund(
             connector_refund_id=fields.required("instanceId"),
@@ -76,15 +81,10 @@ class TrustPayCards(Connector):
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
         fields = Fields(response.json())
-        errors = fields.items("errors")
-        if not errors or fields.get("paymentStatus") is not None:
+        if not fields.items("errors") or fields.get("paymentStatus") is not None:
             return None
-        code = Fields(errors[0], where="errors").text("code")
-        if code == THROTTLED:
-            return RateLimited("TrustPay asks for fewer requests", code=code)
-        if response.status_code in (200, 400):
-            return ConnectorError("TrustPay refused the request: check the identifier", code=code)
-        return None
+        code = fields.first("errors").text("code")
+        return self.refusal(code, response.status_code, code=code)
 
     def _word(self, code: str | None) -> str | None:
         """The code, or the beginning that the table has for it."""

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-from datetime import timedelta
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.writing import filled
 from refundry_trustpay.bank import TrustPayBank
 from refundry_trustpay.cards import THROTTLED, TrustPayCards
 
-TOKEN_LIFETIME = timedelta(minutes=30)
-RESULTS: tuple[tuple[type[RefundryError], int, int], ...] = (
-    (AuthenticationError, 401, 1133000),
-    (RefundNotFound, 404, 1133002),
-    (RateLimited, 429, 1132014),
-    (ProcessorUnavailable, 503, 1131000),
-)
+
+def _card_error(status_code: int, code: str, text: str) -> Response:
+    facts = {"status": status_code, "description": text, "errors": [{"code": code, "description": text}]}
+    return json_response(facts, status_code)
+
+
+def _bank_error(status_code: int, code: int) -> Response:
+    facts = {"ResultCode": code, "AdditionalInfo": "Sandbox", "CorrelationId": "refundry-sandbox"}
+    return json_response({"ResultInfo": facts}, status_code)
 
 
 class TrustPayCardsSandbox(ConnectorSandbox[TrustPayCards]):
@@ -36,11 +38,17 @@ class TrustPayCardsSandbox(ConnectorSandbox[TrustPayCards]):
         "held": ("900.100.300", "000.000.*"),
     }
     expressible = ConnectorSandbox.expressible - {"refund_amount", "created_at"}
+    errors = {
+        AuthenticationError: _card_error(401, "0", "Unauthorized"),
+        RefundNotFound: _card_error(404, "0", "Not found"),
+        RateLimited: _card_error(429, THROTTLED, "Throttled"),
+        ProcessorUnavailable: _card_error(503, "0", "Not available"),
+        RefundryError: _card_error(400, "0", "Bad request"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        if call.header("X-Api-Key") != self.connector.api_key:
-            raise AuthenticationError("the key is not the sandbox's")
+        call.check_header("X-Api-Key", self.connector.api_key)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -55,20 +63,6 @@ class TrustPayCardsSandbox(ConnectorSandbox[TrustPayCards]):
         start, star, _ = (refund.connector_status or "").partition("*")
         code = start + "000.000.000"[len(start) :] if star else start
         return json_response({"instanceId": refund.connector_refund_id, "paymentStatus": code})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _card_error(401, "0", "Unauthorized")
-            case RefundNotFound():
-                return _card_error(404, "0", "Not found")
-            case RateLimited():
-                return _card_error(429, THROTTLED, "Throttled")
-            case ProcessorUnavailable():
-                return _card_error(503, "0", "Not available")
-            case _:
-                return _card_error(400, "0", "Bad request")
 
 
 class TrustPayBankSandbox(ConnectorSandbox[TrustPayBank]):
@@ -86,24 +80,26 @@ class TrustPayBankSandbox(ConnectorSandbox[TrustPayBank]):
         "fails": ("Pending", "Rejected"),
     }
     expressible = (ConnectorSandbox.expressible - {"created_at"}) | {"merchant_refund_id", "error"}
+    errors = {
+        AuthenticationError: _bank_error(401, 1133000),
+        RefundNotFound: _bank_error(404, 1133002),
+        RateLimited: _bank_error(429, 1132014),
+        ProcessorUnavailable: _bank_error(503, 1131000),
+        RefundryError: _bank_error(400, 1112008),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
-        scheme, _, credential = call.header("Authorization").partition(" ")
         if call.segments == ("api", "oauth2", "token"):
-            pair = f"{self.connector.project_id}:{self.connector.secret_key}"
-            accepted = (scheme, credential) == ("Basic", base64.b64encode(pair.encode()).decode())
+            call.check_header("Authorization", basic_credentials(self.connector.project_id, self.connector.secret_key))
         else:
-            accepted = scheme == "Bearer" and book.accepts_token(credential)
-        if not accepted:
-            raise AuthenticationError("the credentials are not the sandbox's")
+            book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "api", "oauth2", "token":
-                token, seconds = book.issue_token(TOKEN_LIFETIME), int(TOKEN_LIFETIME.total_seconds())
-                return json_response({"access_token": token, "token_type": "Bearer", "expires_in": seconds})
+                return book.oauth_token()
             case "GET", "api", "Payments", "Payment", refund_id:
                 return self.render_refund(book.refund(refund_id))
             case _:
@@ -112,13 +108,6 @@ class TrustPayBankSandbox(ConnectorSandbox[TrustPayBank]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response({"PaymentInformation": _information(refund)})
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        found = ((status, code) for kind, status, code in RESULTS if isinstance(error, kind))
-        status_code, code = next(found, (400, 1112008))
-        facts = {"ResultCode": code, "AdditionalInfo": "Sandbox", "CorrelationId": "refundry-sandbox"}
-        return json_response({"ResultInfo": facts}, status_code)
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -130,7 +119,7 @@ class TrustPayBankSandbox(ConnectorSandbox[TrustPayBank]):
         signed = "/".join(sorted(texts)).encode()
         signature = hmac_hex(self.connector.webhook_secret.every()[0].encode(), signed)
         body = encode_json({"PaymentInformation": information, "Signature": signature})
-        return Event(headers={"Content-Type": "application/json"}, body=body, received_at=moment.now)
+        return json_event(body, moment)
 
 
 def _information(refund: Refund) -> dict[str, Any]:
@@ -139,17 +128,8 @@ def _information(refund: Refund) -> dict[str, Any]:
     reason = {"Code": error.code, "RejectReason": error.message} if error else {}
     facts: dict[str, Any] = {
         "CreditDebitIndicator": "DBIT",
-        "References": _present(references),
+        "References": filled(references),
         "Amount": {"Amount": amount.decimal, "Currency": amount.currency} if amount else {},
         "Status": refund.connector_status or "",
     }
-    return {**facts, "StatusReasonInformation": {"Reason": _present(reason)}} if error else facts
-
-
-def _present(facts: dict[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _card_error(status_code: int, code: str, text: str) -> Response:
-    facts = {"status": status_code, "description": text, "errors": [{"code": code, "description": text}]}
-    return json_response(facts, status_code)
+    return {**facts, "StatusReasonInformation": {"Reason": filled(reason)}} if error else facts

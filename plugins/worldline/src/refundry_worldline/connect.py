@@ -8,20 +8,10 @@ from refundry.connector import Listing
 from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, each_event, page
-from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, asked_refund, each_event, page
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure
 
 MOST_FOUND = 100
 
@@ -76,7 +66,8 @@ class WorldlineConnect(WorldlinePlatform):
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         body = response.json()
         if not query.connector_refund_id:
-            body = asked_item(query, Fields(body).required_items("refunds"), _reference)
+            items = Fields(body).required_items("refunds")
+            body = asked_refund(query, items, where="refunds", refund_id="id", reference=_reference).value
         return self._refund(body, query.connector_transaction_id)
 
     @hookimpl
@@ -113,7 +104,7 @@ class WorldlineConnect(WorldlinePlatform):
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
             merchant_refund_id=_reference(fields),
-            status=self.statuses.get(word or "", UNKNOWN),
+            status=self.status_of(word),
             connector_status=word,
             error=failure(fields),
             refund_amount=fields.minor_money(

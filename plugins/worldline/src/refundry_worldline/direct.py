@@ -8,20 +8,10 @@ from refundry.connector import Listing
 from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, each_event, page
-from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, asked_refund, each_event, page
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure
 
 # Words that have no code of their own.
 WITHOUT_CODE = ("CREATED", "CANCELLED")
@@ -72,7 +62,8 @@ class WorldlineDirect(WorldlinePlatform):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         items = Fields(response.json()).required_items("refunds")
-        return self._refund(asked_item(query, items, _reference), _payment_of(query))
+        asked = asked_refund(query, items, where="refunds", refund_id="id", reference=_reference)
+        return self._refund(asked.value, _payment_of(query))
 
     @hookimpl
     def fetch_refunds(self, window: Window) -> Request:
@@ -113,7 +104,7 @@ class WorldlineDirect(WorldlinePlatform):
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
             merchant_refund_id=_reference(fields),
-            status=self.statuses.get(condition or "", UNKNOWN),
+            status=self.status_of(condition),
             connector_status=condition,
             error=failure(fields),
             # An event about a "payment" has its amount elsewhere, and does not say whose it is.

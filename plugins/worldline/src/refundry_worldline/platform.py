@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from email.utils import format_datetime
 
 from refundry.connector import Connector, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AmbiguousRefund,
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, ProcessorUnavailable, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest
-from refundry.model import ErrorInfo, RefundQuery
+from refundry.model import ErrorInfo
 from refundry.reading import Fields
-from refundry.signing import check_signature, hmac_base64, required_header
+from refundry.signing import check_hmac, hmac_base64, required_header
 
 CHALLENGE = "X-GCS-Webhooks-Endpoint-Verification"
-
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "check the identifiers and merchant_id"),
-    401: (AuthenticationError, "check api_key_id, api_secret, merchant_id and the environment"),
-    403: (AuthenticationError, "check api_key_id, api_secret, this machine's clock and the environment"),
-    404: (RefundNotFound, "no such identifier for this merchant_id"),
-    410: (RefundNotFound, "it is no longer kept"),
-    500: (ProcessorUnavailable, "try again later"),
-    502: (ProcessorUnavailable, "a third party did not answer, try again later"),
-    503: (ProcessorUnavailable, "try again later"),
-}
 
 
 class WorldlinePlatform(Connector):
     """The settings and hooks that are the same on both platforms."""
 
+    refusals = {
+        400: (ConnectorError, "check the identifiers and merchant_id"),
+        401: (AuthenticationError, "check api_key_id, api_secret, merchant_id and the environment"),
+        403: (AuthenticationError, "check api_key_id, api_secret, this machine's clock and the environment"),
+        404: (RefundNotFound, "no such identifier for this merchant_id"),
+        410: (RefundNotFound, "it is no longer kept"),
+        500: (ProcessorUnavailable, "try again later"),
+        502: (ProcessorUnavailable, "a third party did not answer, try again later"),
+        503: (ProcessorUnavailable, "try again later"),
+    }
     api_key_id: str = setting(needed_for={"get", "list"}, help="API Key (ID)")
     api_secret: str = setting(secret=True, needed_for={"get", "list"}, help="API Secret (Secret API Key)")
     merchant_id: str = setting(needed_for={"get", "list"}, help="PSPID on Direct, Merchant ID on Connect")
@@ -44,23 +35,20 @@ class WorldlinePlatform(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        if response.status_code not in REFUSALS:
+        if response.status_code not in self.refusals:
             return None
-        kind, advice = REFUSALS[response.status_code]
         if response.is_html:
             # An unknown identifier may be answered with a page.
-            return RefundNotFound(f"Worldline: {advice}") if response.status_code == 404 else None
+            return self.refusal(404) if response.status_code == 404 else None
         fields = Fields(response.json())
-        code = error_info(fields).code
-        return kind(f"Worldline refused the request: {advice}", code=code, request_id=fields.text("errorId"))
+        return self.refusal(response.status_code, code=_code(fields.first("errors")), request_id=fields.text("errorId"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         if is_challenge(event):
             return True
         secrets = self.webhook_secret.candidates(required_header(event, "X-GCS-KeyId"))
-        expected = [hmac_base64(secret.encode(), event.body) for secret in secrets]
-        check_signature(expected, [required_header(event, "X-GCS-Signature")])
+        check_hmac(secrets, event.body, required_header(event, "X-GCS-Signature"), sign=hmac_base64)
         return True
 
     @hookimpl
@@ -103,31 +91,11 @@ def event_items(event: Event) -> list[object]:
     return body if isinstance(body, list) else [body]
 
 
-def error_info(fields: Fields) -> ErrorInfo:
-    """The first of the errors in an object."""
-    errors = fields.get("errors")
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], Mapping):
-        return ErrorInfo()
-    error = Fields(errors[0])
-    return ErrorInfo(code=error.text("errorCode") or error.text("code"), message=error.text("message"))
-
-
 def failure(refund: Fields) -> ErrorInfo | None:
     """Why a refund was refused, where it says so."""
-    status = refund.get("statusOutput")
-    error = error_info(Fields(status)) if isinstance(status, Mapping) else ErrorInfo()
-    return error if error != ErrorInfo() else None
+    error = refund.first("statusOutput", "errors")
+    return ErrorInfo.of(code=_code(error), message=error.text("message"))
 
 
-def asked_item(query: RefundQuery, items: Sequence[object], reference: Callable[[Fields], str | None]) -> object:
-    """The listed refund with the id of the query, else with its reference. Raises `RefundNotFound` or a kind of it."""
-    refunds = [Fields(item) for item in items]
-    if query.connector_refund_id:
-        found = [refund for refund in refunds if refund.required("id") == query.connector_refund_id]
-    else:
-        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
-    if len(found) > 1:
-        raise AmbiguousRefund("several refunds fit: ask with connector_refund_id")
-    if not found:
-        raise RefundNotFound("there is no such refund")
-    return found[0].value
+def _code(error: Fields) -> str | None:
+    return error.text("errorCode") or error.text("code")

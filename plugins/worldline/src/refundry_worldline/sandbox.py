@@ -11,9 +11,10 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
 from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_base64
 from refundry.times import from_format
+from refundry.writing import currency_of, minor_of
 from refundry_worldline.connect import WorldlineConnect, hundredths
 from refundry_worldline.direct import WorldlineDirect
 from refundry_worldline.platform import WorldlinePlatform, authorize
@@ -35,6 +36,12 @@ FIELDS = frozenset(
 P = TypeVar("P", bound=WorldlinePlatform)
 
 
+def _error(status_code: int, code: str, message: str) -> Response:
+    # Direct and Connect name the code differently.
+    error = {"errorCode": code, "code": code, "message": message, "httpStatusCode": status_code}
+    return json_response({"errorId": "refundry-sandbox-error", "errors": [error]}, status_code)
+
+
 class _PlatformSandbox(ConnectorSandbox[P]):
     """What both platforms do alike."""
 
@@ -46,12 +53,18 @@ class _PlatformSandbox(ConnectorSandbox[P]):
     }
     expressible = FIELDS
     code_name: ClassVar[str]
+    errors = {
+        AuthenticationError: _error(403, "9002", "MISSING_OR_INVALID_AUTHORIZATION"),
+        RefundNotFound: _error(404, "1002", "INVALID_REFUND_ID"),
+        RateLimited: _error(429, "9999", "TOO_MANY_REQUESTS"),
+        ProcessorUnavailable: _error(503, "9999", "UNKNOWN_SERVER_ERROR"),
+        RefundryError: _error(400, "1002", "INVALID_VALUE"),
+    }
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
         date = call.header("Date")
-        if call.header("Authorization") != authorize(self.connector, call.method, date, call.target):
-            raise AuthenticationError("the signature is wrong")
+        call.check_header("Authorization", authorize(self.connector, call.method, date, call.target))
         if abs(from_format(date, RFC_1123, zone=UTC) - book.now) > timedelta(minutes=5):
             raise AuthenticationError("the date is too far from now")
         if call.segments[1:2] != (self.connector.merchant_id,):
@@ -60,20 +73,6 @@ class _PlatformSandbox(ConnectorSandbox[P]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return json_response(self.refund_object(refund))
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return self._error(403, "9002", "MISSING_OR_INVALID_AUTHORIZATION")
-            case RefundNotFound():
-                return self._error(404, "1002", "INVALID_REFUND_ID")
-            case RateLimited():
-                return self._error(429, "9999", "TOO_MANY_REQUESTS")
-            case ProcessorUnavailable():
-                return self._error(503, "9999", "UNKNOWN_SERVER_ERROR")
-            case _:
-                return self._error(400, "1002", "INVALID_VALUE")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -91,7 +90,7 @@ class _PlatformSandbox(ConnectorSandbox[P]):
         secrets = self.connector.webhook_secret
         key_id, secret = next(iter((secrets.by_id or {"sandbox-key": secrets.unnamed[0]}).items()))
         headers = {"X-GCS-KeyId": key_id, "X-GCS-Signature": hmac_base64(secret.encode(), body)}
-        return Event(headers={"Content-Type": "application/json", **headers}, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
     def event_subject(self, refund: Refund) -> tuple[str, dict[str, Any]]:
         word = (refund.connector_status or "").partition("/")[0]
@@ -110,10 +109,6 @@ class _PlatformSandbox(ConnectorSandbox[P]):
         }
         word = (refund.connector_status or "").partition("/")[0]
         return {"id": refund.connector_refund_id, "refundOutput": output, "status": word, "statusOutput": status}
-
-    def _error(self, status_code: int, code: str, message: str) -> Response:
-        error = {self.code_name: code, "message": message, "httpStatusCode": status_code}
-        return json_response({"errorId": "refundry-sandbox-error", "errors": [error]}, status_code)
 
 
 class WorldlineDirectSandbox(_PlatformSandbox[WorldlineDirect]):
@@ -191,7 +186,7 @@ class WorldlineConnectSandbox(_PlatformSandbox[WorldlineConnect]):
 
     def refund_object(self, refund: Refund) -> dict[str, Any]:
         amount = refund.refund_amount
-        minor = to_minor(amount, hundredths(amount.currency)) if amount else None
+        minor = minor_of(refund, hundredths(currency_of(refund)))
         output = {
             "amountOfMoney": {"amount": minor, "currencyCode": amount.currency} if amount else None,
             "references": {"merchantReference": refund.merchant_refund_id, "paymentReference": "0"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import parse_qsl
 
@@ -11,28 +11,13 @@ import attrs
 
 from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    MANUAL_REVIEW,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
+from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
 from refundry.signing import check_signature, hmac_hex, required_header
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry.times import to_iso
 from refundry_worldpay.events import event_amount, event_failure, signing_keys
 from refundry_worldpay.payments import (
@@ -57,14 +42,6 @@ REFERENCE = "merchant_transaction_id"
 # The list goes by the time of the payment, which may be long before that of its refund; Worldpay looks back one year.
 LOOK_BACK = timedelta(days=180)
 FURTHEST = timedelta(days=364)
-
-REFUSALS: Mapping[str, tuple[type[RefundryError], str]] = {
-    "accessDenied": (AuthenticationError, "check username, password and the environment"),
-    "paymentNotFound": (RefundNotFound, "no such payment, or it is not shown yet"),
-    "endpointNotFound": (ConnectorError, "there is no such call: check base_url"),
-    "startDateTooOld": (ConnectorError, "it lists no payments older than one year: list a later window"),
-    "entityIsNotConfigured": (ConnectorError, "check entity"),
-}
 
 
 class Worldpay(Connector):
@@ -93,6 +70,14 @@ class Worldpay(Connector):
         "Refunded": "the Payments API says it of the payment as a whole, and it is not asked",
         "Refund failed": "the Payments API says it of the payment as a whole, and it is not asked",
         "sentForPartialRefund": "only the answer to making a refund says it",
+    }
+    refusals = {
+        "accessDenied": (AuthenticationError, "check username, password and the environment"),
+        "paymentNotFound": (RefundNotFound, "no such payment, or it is not shown yet"),
+        "endpointNotFound": (ConnectorError, "there is no such call: check base_url"),
+        "startDateTooOld": (ConnectorError, "it lists no payments older than one year: list a later window"),
+        "entityIsNotConfigured": (ConnectorError, "check entity"),
+        "": (ConnectorError, "check the identifiers and base_url"),
     }
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
@@ -137,8 +122,8 @@ class Worldpay(Connector):
             return self._get(PAYMENTS, parse_qsl(following))
         since = max(window.since - LOOK_BACK, min(window.since, window.until - FURTHEST))
         filters = {
-            "startDate": to_iso(since.replace(microsecond=0)),
-            "endDate": to_iso(window.until.replace(microsecond=0) + timedelta(seconds=1)),
+            "startDate": to_iso(since, "seconds"),
+            "endDate": to_iso(window.until + timedelta(seconds=1), "seconds"),
             "pageSize": window.page_size,
             "entityReferences": self.entity,
             "receivedEvents": REQUESTED,
@@ -156,7 +141,7 @@ class Worldpay(Connector):
             found = page(refunds, lambda command: self._refund(fields, command, refunds[command]))
             odd = [*found.problems, *problems]
             return attrs.evolve(found, problems=odd, cursor=_cursor(payments[1:], following))
-        named = hint_page(listed_payments(fields), payment_query)
+        named = page(listed_payments(fields), payment_query)
         ids = [hint.connector_transaction_id or "" for hint in named.hints]
         return RefundPage(problems=named.problems, cursor=_cursor(ids, next_page(fields)))
 
@@ -165,8 +150,7 @@ class Worldpay(Connector):
         if response.status_code not in (400, 401, 403, 404, 406, 415):
             return None
         code = Fields(response.json()).required("errorName")
-        kind, advice = REFUSALS.get(code, (ConnectorError, "check the identifiers and base_url"))
-        return kind(f"Worldpay refused the request: {advice}", code=code)
+        return self.refusal(code, "", code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -212,7 +196,7 @@ class Worldpay(Connector):
             connector_refund_id=command,
             connector_transaction_id=payment.required("paymentId"),
             merchant_refund_id=first.text("refundReference"),
-            status=self.statuses.get(word, UNKNOWN),
+            status=self.status_of(word),
             connector_status=word,
             refund_amount=first.minor_money("value", "amount", currency=first.text("value", "currency")),
             created_at=created,

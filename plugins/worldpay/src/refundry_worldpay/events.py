@@ -28,5 +28,4 @@ def event_amount(details: Fields) -> Money | None:
 def event_failure(details: Fields) -> ErrorInfo | None:
     """Why the issuer refused the refund."""
     refusal = details.at("refund", "refusal")
-    error = ErrorInfo(code=refusal.text("code"), message=refusal.text("description"))
-    return error if error != ErrorInfo() else None
+    return ErrorInfo.of(code=refusal.text("code"), message=refusal.text("description"))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import attrs
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
-from refundry.model import FAILED, Refund
+from refundry.model import Refund
 from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
+from refundry.status import FAILED
 from refundry.times import from_iso, to_iso
+from refundry.writing import iso_of
 from refundry_worldpay.connector import MEDIA_TYPE, PAYMENTS, REFUND_EVENTS, Worldpay
 from refundry_worldpay.payments import REQUESTED
+
+
+def _error(status_code: int, code: str) -> Response:
+    return json_response({"errorName": code, "message": "The request was refused."}, status_code)
 
 
 class WorldpaySandbox(ConnectorSandbox[Worldpay]):
@@ -36,12 +42,17 @@ class WorldpaySandbox(ConnectorSandbox[Worldpay]):
     refund_ids = "cmdSandbox{:08}"
     payment_ids = "paySandbox{:08}"
     currency = "GBP"
+    errors = {
+        AuthenticationError: _error(401, "accessDenied"),
+        RefundNotFound: _error(404, "paymentNotFound"),
+        RateLimited: _error(429, "tooManyRequests"),
+        ProcessorUnavailable: _error(500, "internalErrorOccurred"),
+        RefundryError: _error(400, "bodyDoesNotMatchSchema"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        pair = base64.b64encode(f"{self.connector.username}:{self.connector.password}".encode()).decode()
-        if call.header("Authorization") != f"Basic {pair}":
-            raise AuthenticationError("the credentials are not the sandbox's", status_code=401)
+        call.check_header("Authorization", basic_credentials(self.connector.username, self.connector.password))
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -59,20 +70,6 @@ class WorldpaySandbox(ConnectorSandbox[Worldpay]):
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
         return _payment(refund.connector_transaction_id or "", [refund])
-
-    @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "accessDenied")
-            case RefundNotFound():
-                return _error(404, "paymentNotFound")
-            case RateLimited():
-                return _error(429, "tooManyRequests")
-            case ProcessorUnavailable():
-                return _error(500, "internalErrorOccurred")
-            case _:
-                return _error(400, "bodyDoesNotMatchSchema")
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -111,7 +108,7 @@ def _payment(payment_id: str, refunds: list[Refund]) -> Response:
 def _summary(payment_id: str, refund: Refund) -> dict[str, Any]:
     amount = refund.refund_amount
     return {
-        "timestamp": to_iso(refund.created_at) if refund.created_at else None,
+        "timestamp": iso_of(refund.created_at),
         "paymentId": payment_id,
         "transactionReference": payment_id,  # the sandbox's merchant has no other
         "transactionType": "oneTime",
@@ -122,7 +119,7 @@ def _summary(payment_id: str, refund: Refund) -> dict[str, Any]:
 
 def _events(refund: Refund) -> list[dict[str, Any]]:
     amount = refund.refund_amount
-    time = to_iso(refund.created_at) if refund.created_at else None
+    time = iso_of(refund.created_at)
     request = {
         "eventName": REQUESTED,
         "timestamp": time,
@@ -158,7 +155,3 @@ def _time(text: str | None) -> datetime | None:
 
 def _answer(value: object) -> Response:
     return json_response(value, headers={"Content-Type": MEDIA_TYPE})
-
-
-def _error(status_code: int, code: str) -> Response:
-    return json_response({"errorName": code, "message": "The request was refused."}, status_code)

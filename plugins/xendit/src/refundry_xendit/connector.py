@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,33 +19,16 @@ from refundry.errors import (
     UnsupportedOperation,
 )
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response, url_path
-from refundry.model import (
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    UNKNOWN,
-    ErrorInfo,
-    Refund,
-    RefundEvent,
-    RefundPage,
-    RefundQuery,
-    Window,
-)
-from refundry.reading import Fields, hint_page, page
+from refundry.http import Event, Params, Request, Response, url_path
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.reading import Fields, page
 from refundry.signing import required_header, same
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 # The Payments API v3 has refunds of its own and does not find older ones, though their ids look the same: the id of the
 # payment tells them apart.
 V3 = "2024-11-11"
 V3_PAYMENT = "py-"
-
-REFUSALS: Mapping[int, tuple[type[RefundryError], str]] = {
-    400: (ConnectorError, "check the identifiers"),
-    401: (AuthenticationError, "check api_key and the environment"),
-    403: (AuthenticationError, "the API key may not read refunds, or for_user_id is not an account of yours"),
-    404: (RefundNotFound, "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id"),
-}
 
 
 class Xendit(Connector):
@@ -72,6 +55,15 @@ class Xendit(Connector):
         "refund.succeeded": "the name of a webhook, which proves nothing: the refund is asked for",
         "refund.failed": "the name of a webhook, which proves nothing: the refund is asked for",
     }
+    refusals = {
+        400: (ConnectorError, "check the identifiers"),
+        401: (AuthenticationError, "check api_key and the environment"),
+        403: (AuthenticationError, "the API key may not read refunds, or for_user_id is not an account of yours"),
+        404: (
+            RefundNotFound,
+            "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id",
+        ),
+    }
     listing = Listing(basis="created", by_payment=True, max_page_size=50)
     key_prefixes = {"api_key": {"SANDBOX": ("xnd_development_",), "PRODUCTION": ("xnd_production_",)}}
     rate_limit = {"SANDBOX": 1, "PRODUCTION": 10}
@@ -88,9 +80,9 @@ class Xendit(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        refund_id, version = query.connector_refund_id or "", self._version(query.connector_transaction_id)
+        refund_id, version = query.connector_refund_id, self._version(query.connector_transaction_id)
         if version:
-            return self._get(url_path("v3", "refunds", refund_id), headers={"api-version": version})
+            return self._get(url_path("v3", "refunds", refund_id), version=version)
         return self._get(url_path("refunds", refund_id))
 
     @hookimpl
@@ -109,26 +101,18 @@ class Xendit(Connector):
     def map_refunds(self, window: Window, response: Response) -> RefundPage:
         fields = Fields(response.json())
         items = fields.required_items("data")
-        found = page((item for item in items if _has_status(item)), self._refund)
-        # The documented items have no status: each such refund has to be asked for.
-        named = hint_page((item for item in items if not _has_status(item)), lambda item: _hint(item, window))
         more = fields.get("has_more") is True and items and not _is_past(items, window)
-        return RefundPage(
-            refunds=found.refunds,
-            hints=named.hints,
-            problems=[*found.problems, *named.problems],
-            cursor=Fields(items[-1]).required("id") if more else None,
-        )
+        following = Fields(items[-1]).required("id") if more else None
+        return page(items, lambda item: self._listed(item, window), cursor=following)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
         status = response.status_code
         if status == 429 and (wait := _wait(response)):
             return RateLimited("Xendit asks for fewer requests", retry_after=wait)
-        if status not in REFUSALS:
+        if status not in self.refusals:
             return None
-        kind, advice = REFUSALS[status]
-        return kind(f"Xendit refused the request: {advice}", code=Fields(response.json()).required("error_code"))
+        return self.refusal(status, code=Fields(response.json()).required("error_code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -158,13 +142,14 @@ class Xendit(Connector):
         """The version of the Payments API v3, None for the older refunds."""
         return self.api_version or (V3 if payment and payment.startswith(V3_PAYMENT) else None)
 
-    def _get(
-        self, path: str, params: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Request:
-        account = {"for-user-id": self.for_user_id} if self.for_user_id else {}
-        return Request(
-            "GET", path, params=params or {}, headers={**account, **(headers or {})}, auth=basic_auth(self.api_key, "")
-        )
+    def _get(self, path: str, params: Params = (), version: str | None = None) -> Request:
+        named = {"for-user-id": self.for_user_id, "api-version": version}
+        headers = {name: value for name, value in named.items() if value}
+        return Request("GET", path, params=params, headers=headers, auth=basic_auth(self.api_key, ""))
+
+    def _listed(self, item: object, window: Window) -> Refund | RefundQuery | None:
+        # The documented items have no status: each such refund has to be asked for.
+        return self._refund(item) if _has_status(item) else _hint(item, window)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
@@ -173,9 +158,9 @@ class Xendit(Connector):
             connector_refund_id=_id_of(fields),
             connector_transaction_id=_payment_of(fields),
             merchant_refund_id=fields.text("reference_id"),
-            status=self.statuses.get(status or "", UNKNOWN),
+            status=self.status_of(status),
             connector_status=status,
-            error=ErrorInfo(code=failure) if failure else None,
+            error=ErrorInfo.of(code=failure),
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("created"),

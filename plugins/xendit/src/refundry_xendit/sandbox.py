@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
+from refundry.auth import basic_credentials
 from refundry.errors import (
     AuthenticationError,
     ConnectorError,
@@ -19,13 +19,17 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.times import to_iso
+from refundry.writing import currency_of, iso_of
 from refundry_xendit.connector import V3, V3_PAYMENT, Xendit
 
 BUSINESS = "5a4db0c5a4db0c5a4db0c5a4"
-JSON = {"Content-Type": "application/json"}
 EVENTS = {"SUCCEEDED": "refund.succeeded", "FAILED": "refund.failed"}
+
+
+def _error(status_code: int, code: str) -> Response:
+    return json_response({"error_code": code, "message": "The request failed"}, status_code)
 
 
 class XenditSandbox(ConnectorSandbox[Xendit]):
@@ -44,12 +48,17 @@ class XenditSandbox(ConnectorSandbox[Xendit]):
         "updated_at",
     }
     currency = "IDR"
+    errors = {
+        AuthenticationError: _error(401, "INVALID_API_KEY"),
+        RefundNotFound: _error(404, "DATA_NOT_FOUND"),
+        RateLimited: _error(429, "RATE_LIMIT_EXCEEDED"),
+        ProcessorUnavailable: _error(503, "CHANNEL_UNAVAILABLE"),
+        RefundryError: _error(400, "API_VALIDATION_ERROR"),
+    }
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        key = base64.b64encode(f"{self.connector.api_key}:".encode()).decode()
-        if call.header("Authorization") != f"Basic {key}":
-            raise AuthenticationError("the API key is not the sandbox's", status_code=401)
+        call.check_header("Authorization", basic_credentials(self.connector.api_key, ""))
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
@@ -68,23 +77,12 @@ class XenditSandbox(ConnectorSandbox[Xendit]):
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
-        return Response(200, JSON, _encode(_refund(refund)))
+        return json_response(_refund(refund))
 
     @hookimpl
     def render_error(self, error: RefundryError) -> Response:
-        match error:
-            case AuthenticationError():
-                return _error(401, "INVALID_API_KEY")
-            case RefundNotFound():
-                return _error(404, "DATA_NOT_FOUND")
-            case RateLimited():
-                wait = error.retry_after
-                headers = {"Rate-Limit-Reset": f"{wait.total_seconds():.2f}"} if wait else {}
-                return _error(429, "RATE_LIMIT_EXCEEDED", headers)
-            case ProcessorUnavailable():
-                return _error(503, "CHANNEL_UNAVAILABLE")
-            case _:
-                return _error(400, "API_VALIDATION_ERROR")
+        answer, wait = super().render_error(error), getattr(error, "retry_after", None)
+        return attrs.evolve(answer, headers={"Rate-Limit-Reset": f"{wait.total_seconds():.2f}"}) if wait else answer
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
@@ -93,9 +91,8 @@ class XenditSandbox(ConnectorSandbox[Xendit]):
             raise ConnectorError("Xendit sends no webhook for this status")
         business = self.connector.for_user_id or BUSINESS
         envelope = {"event": EVENTS[word], "business_id": business, "created": to_iso(moment.now)}
-        body = _encode({**envelope, "data": _refund(refund)})
-        headers = {**JSON, "X-Callback-Token": self.connector.callback_token.every()[0]}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        headers = {"X-Callback-Token": self.connector.callback_token.every()[0]}
+        return json_event({**envelope, "data": _refund(refund)}, moment, headers)
 
 
 def _is_v3(refund: Refund) -> bool:
@@ -135,13 +132,13 @@ def _listed(refund: Refund) -> dict[str, Any]:
         "payment_request_id": refund.connector_transaction_id,
         "reference_id": refund.merchant_refund_id,
         "amount": _number(amount.decimal) if amount else None,
-        "currency": amount.currency if amount else None,
+        "currency": currency_of(refund),
         "channel_code": "CARDS",
         "country": "ID",
         "failure_code": refund.error.code if refund.error else None,
         "refund_fee_amount": None,
-        "created": to_iso(refund.created_at) if refund.created_at else None,
-        "updated": to_iso(refund.updated_at) if refund.updated_at else None,
+        "created": iso_of(refund.created_at),
+        "updated": iso_of(refund.updated_at),
         "metadata": None,
     }
 
@@ -149,21 +146,9 @@ def _listed(refund: Refund) -> dict[str, Any]:
 def _render_list(params: dict[str, str], book: Book) -> Response:
     listed = book.listed(connector_transaction_id=params.get("payment_request_id") or params.get("invoice_id"))
     refunds = [refund for refund in listed if not _is_v3(refund)]
-    ids, after, size = [one.connector_refund_id for one in refunds], params.get("after_id"), int(params["limit"])
-    start = ids.index(after) + 1 if after in ids else 0
-    shown = [_listed(refund) for refund in refunds[start : start + size]]
-    return Response(200, JSON, _encode({"data": shown, "has_more": start + size < len(refunds)}))
+    shown, more = part(refunds, params["limit"], after=params.get("after_id"))
+    return json_response({"data": [_listed(refund) for refund in shown], "has_more": more})
 
 
 def _number(amount: Decimal) -> int | Decimal:
     return int(amount) if amount == amount.to_integral_value() else amount
-
-
-def _encode(value: object) -> bytes:
-    # Amounts are numbers, and a float would lose digits: a Decimal is marked, then stripped of its quotes.
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=lambda amount: f"\0{amount:f}\0")
-    return re.sub(r'"\\u0000(.*?)\\u0000"', r"\1", text).encode()
-
-
-def _error(status_code: int, code: str, headers: dict[str, str] | None = None) -> Response:
-    return json_response({"error_code": code, "message": "The request failed"}, status_code, headers)
