@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from refundry.account import Account, BaseUrls
 from refundry.connector import Connector
-from refundry.errors import NetworkError, RefundryError
+from refundry.errors import ConfigurationError, NetworkError, RefundryError
 from refundry.events import receive
-from refundry.exchange import NeedToken, Pause, Send, Step, Steps
+from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
 from refundry.http import HeaderSource
 from refundry.listing import Pages, RefundIterator, check_window
 from refundry.model import Delivery, Refund, RefundQuery
@@ -89,6 +89,15 @@ class RefundClient:
     def account(self) -> Account:
         """The account that this client asks."""
         return self._exchange.account
+
+    def shared(self) -> Exchange:
+        """What another kind of client shares with this one: account, policy, observers, tokens and keys.
+
+        Raises `ConfigurationError` for a client with an application's own session, whose settings would not be kept.
+        """
+        if not self._transport.owned:
+            raise ConfigurationError("the client has a session of its own, which only itself can use")
+        return self._exchange
 
     def get(self, query: RefundQuery | Mapping[str, Any] | None = None, /, **fields: Any) -> Refund:
         """Ask the processor for one refund.

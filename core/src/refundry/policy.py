@@ -77,6 +77,7 @@ class RateLimiter:
     """Spaces requests evenly, so that no second sees more than ``per_second`` of them; None limits nothing."""
 
     def __init__(self, per_second: float | None) -> None:
+        self.per_second = per_second
         self._interval = 1 / per_second if per_second else 0.0
         self._next = float("-inf")
         self._lock = threading.Lock()

@@ -35,7 +35,7 @@ class RequestsTransport:
     def __init__(self, clock: Clock, session: requests.Session | None = None) -> None:
         if session is not None and session.verify is False:
             raise ConfigurationError("session.verify is False: give the path of a CA bundle instead")
-        self._owned = session is None
+        self.owned = session is None
         self._session = session or _own_session()
         self._clock = clock
         self._environment: dict[str, Mapping[str, Any]] = {}
@@ -72,7 +72,7 @@ class RequestsTransport:
 
     def close(self) -> None:
         """Close the connections, unless the session is the application's own."""
-        if self._owned:
+        if self.owned:
             self._session.close()
 
     def _adapter_send(self, request: WireRequest, host: str, remaining: float) -> requests.Response:

@@ -12,11 +12,11 @@ from refundry.account import Account, BaseUrls
 from refundry.connector import Connector
 from refundry.errors import NetworkError, RefundryError
 from refundry.events import receive
-from refundry.exchange import NeedToken, Pause, Send, Step, Steps
+from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
 from refundry.http import HeaderSource
 from refundry.listing import Pages, check_window
 from refundry.model import Delivery, Refund, RefundQuery
-from refundry.opening import declared_rate, open_exchange, read_event, read_query
+from refundry.opening import open_exchange, read_event, read_query
 from refundry.policy import Clock, SystemClock
 from refundry.waiting import WaitOutcome, wait_for
 from refundry_aio.listing import AsyncRefundIterator
@@ -25,6 +25,8 @@ from refundry_aio.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from refundry.client import RefundClient
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=RefundQuery | Mapping[str, Any])
@@ -69,7 +71,7 @@ class AsyncRefundClient:
         account_name: str | None = None,
         **credentials: Any,
     ) -> None:
-        self._exchange = open_exchange(
+        exchange = open_exchange(
             connector,
             credentials,
             environment=environment,
@@ -80,8 +82,11 @@ class AsyncRefundClient:
             rate_limit=rate_limit,
             account_name=account_name,
         )
-        self._rate = rate_limit or declared_rate(self.account)
-        self._transport = AiohttpTransport(self._exchange.policy.clock, session)
+        self._begin(exchange, session)
+
+    def _begin(self, exchange: Exchange, session: aiohttp.ClientSession | None) -> None:
+        self._exchange = exchange
+        self._transport = AiohttpTransport(exchange.policy.clock, session)
         self._token_lock = asyncio.Lock()
 
     @classmethod
@@ -93,6 +98,17 @@ class AsyncRefundClient:
         from refundry.accounts import read_account
 
         return cls(**{**read_account(name, path), **options, "account_name": name})
+
+    @classmethod
+    def like(cls, client: RefundClient) -> Self:
+        """A client of the same account, with that client's rate, retry budget, access token, clock and observers.
+
+        Close it by itself. The observers are called on the event loop. Raises `ConfigurationError` for a client with an
+        application's own session.
+        """
+        made = cls.__new__(cls)
+        made._begin(client.shared(), None)
+        return made
 
     @property
     def account(self) -> Account:
@@ -250,9 +266,10 @@ class AsyncRefundClient:
 
     def _most_at_a_time(self, concurrency: int) -> int:
         # More than this would wait for each other at the limiter until their deadlines have passed.
-        if self._rate is None:
+        rate = self._exchange.policy.limiter.per_second
+        if rate is None:
             return concurrency
-        return int(max(1, min(concurrency, self._rate * self._exchange.timeout / _PLACES_FOR_ONE)))
+        return int(max(1, min(concurrency, rate * self._exchange.timeout / _PLACES_FOR_ONE)))
 
 
 async def _sleep(clock: Clock, seconds: float) -> None:
