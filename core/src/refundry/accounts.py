@@ -40,9 +40,13 @@ def read_account(name: str, path: str | Path | None = None) -> dict[str, Any]:
     accounts = _accounts(file)
     if name not in accounts:
         raise ConfigurationError(f"{file.name} has no account {name!r}: it has {', '.join(accounts) or 'none'}")
-    described = accounts[name]
+    return account_options(name, accounts[name])
+
+
+def account_options(name: str, described: object) -> dict[str, Any]:
+    """The arguments for `RefundClient` of an account described as in the file. Raises `ConfigurationError`."""
     if not isinstance(described, Mapping) or not isinstance(described.get("connector"), str):
-        raise ConfigurationError(f'the account {name!r} in {file.name} lacks connector = "..."')
+        raise ConfigurationError(f'the account {name!r} lacks connector = "..."')
     connector = load_connector(described["connector"])
     return {key: _value(key, value, connector, name) for key, value in described.items()}
 

@@ -27,6 +27,11 @@ def receive(exchange: Exchange, event: Event) -> Steps[Delivery]:
     once the body is stored, for an authentic one that cannot be read.
     """
     exchange.require("webhook")
+    with exchange.observers.operation(exchange.account.name, "webhook"):
+        return (yield from _receive(exchange, event))
+
+
+def _receive(exchange: Exchange, event: Event) -> Steps[Delivery]:
     try:
         proved = yield from _verify(exchange, event)
     except (SignatureError, MappingError) as error:

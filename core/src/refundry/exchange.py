@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import attrs
@@ -27,6 +28,7 @@ from refundry.errors import (
     RefundryError,
     RetryableError,
 )
+from refundry.hookspecs import Attempt
 from refundry.http import Moment, Request, Response, Token, WireRequest
 from refundry.model import Refund, RefundPage, RefundQuery, Window
 from refundry.plugins import Observers
@@ -114,16 +116,18 @@ class Exchange:
         """Ask for one refund."""
         self.require("get")
         self._check_identifiers(query)
-        refund = yield from self._get(query)
+        with self.observers.operation(self.account.name, "get"):
+            refund = yield from self._get(query)
         self.observed(refund, "get")
         return refund
 
     def page(self, window: Window, cursor: str | None) -> Steps[RefundPage]:
         """Ask for one page of a window; its refunds come completed, its hints as they are."""
         hooks = self.account.hooks
-        request = self.ask_hook("list", hooks.fetch_refunds, window, cursor)
-        response = yield from self.answer(request, "list", self.deadline(), PAGE_LIMIT)
-        page = self.ask_hook("list", hooks.map_refunds, window, cursor, response)
+        with self.observers.operation(self.account.name, "list"):
+            request = self.ask_hook("list", hooks.fetch_refunds, window, cursor)
+            response = yield from self.answer(request, "list", self.deadline(), PAGE_LIMIT)
+            page = self.ask_hook("list", hooks.map_refunds, window, cursor, response)
         refunds = [_complete(refund, None, response) for refund in page.refunds]
         return attrs.evolve(page, refunds=refunds)
 
@@ -132,8 +136,9 @@ class Exchange:
         request = self.ask_hook("token", self.account.hooks.fetch_token)
         if request is None:
             return None
-        response = yield from self._attempts(request, "token", None, deadline, ANSWER_LIMIT)
-        return self.ask_hook("token", self.account.hooks.map_token, response)
+        with self.observers.operation(self.account.name, "token"):
+            response = yield from self._attempts(request, "token", None, deadline, ANSWER_LIMIT)
+            return self.ask_hook("token", self.account.hooks.map_token, response)
 
     def observed(
         self, refund: Refund, source: Source, *, foreign: bool = False, occurred_at: datetime | None = None
@@ -186,7 +191,7 @@ class Exchange:
         while True:
             tries += 1
             try:
-                response = yield from self._attempt(request, operation, token, deadline, limit)
+                response = yield from self._attempt(request, operation, token, deadline, limit, tries)
             except RefundryError as error:
                 self.named(error, operation, token=token)
                 if error.retryable:
@@ -201,7 +206,7 @@ class Exchange:
             yield Pause(delay)
 
     def _attempt(
-        self, request: Request, operation: str, token: str | None, deadline: float, limit: int
+        self, request: Request, operation: str, token: str | None, deadline: float, limit: int, number: int
     ) -> Steps[Response]:
         policy, account = self.policy, self.account
         now = policy.clock.monotonic()
@@ -211,13 +216,27 @@ class Exchange:
         wire = self.ask_hook(operation, self._wire, request, token)
         self.observers.request_sent(account.name, operation, request)
         started = policy.clock.monotonic()
-        response: Response = yield Send(wire, deadline, limit)
-        elapsed = timedelta(seconds=policy.clock.monotonic() - started)
-        self.observers.response_received(account.name, operation, response, elapsed)
-        objection = self._objection(response, operation)
-        if objection is not None:
-            raise objection
-        return response
+        response: Response | None = None
+        error: BaseException | None = None
+        try:
+            response = yield Send(wire, deadline, limit)
+            self.observers.response_received(account.name, operation, response, self._since(started))
+            error = self._objection(response, operation)
+            if error is None:
+                return response
+            raise error
+        except BaseException as raised:
+            error = self.named(raised, operation, token=token) if isinstance(raised, RefundryError) else raised
+            raise
+        finally:
+            if self.observers:
+                names, host = (account.name, account.connector.name, operation), urlsplit(wire.url).netloc
+                self.observers.attempt_ended(
+                    Attempt(*names, request, host, number, response, error, self._since(started))
+                )
+
+    def _since(self, started: float) -> timedelta:
+        return timedelta(seconds=self.policy.clock.monotonic() - started)
 
     def _wire(self, request: Request, token: str | None) -> WireRequest:
         wire = request.to_wire(self.account.url_of(request))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import attrs
 import pluggy
 
 from refundry.errors import MappingError, RefundryError
@@ -110,6 +111,23 @@ class SandboxSpecs:
         """The inverse of `verify_event` and `map_event`: the signed webhook that says how this refund stands."""
 
 
+@attrs.frozen
+class Attempt:
+    """One request and what came of it."""
+
+    account: str
+    connector: str
+    operation: str
+    request: Request
+    host: str
+    number: int
+    """Counts the attempts at this request from 1."""
+    response: Response | None
+    error: BaseException | None
+    """None: it was answered well. `GeneratorExit`: it was abandoned."""
+    elapsed: timedelta
+
+
 class ObserverSpecs:
     """What an observer may implement. One that raises is logged and harms nobody."""
 
@@ -129,5 +147,17 @@ class ObserverSpecs:
     def response_received(self, account: str, operation: str, response: Response, elapsed: timedelta) -> None:
         """An answer came in."""
 
+    @hookspec
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """A request is over."""
 
-__all__ = ["ConnectorSpecs", "ObserverSpecs", "SandboxSpecs", "hookimpl", "hookspec"]
+    @hookspec
+    def operation_started(self, account: str, operation: str) -> None:
+        """A get, a page of a list, a token or a webhook begins. A token is asked for within another operation."""
+
+    @hookspec
+    def operation_ended(self, account: str, operation: str, error: BaseException | None) -> None:
+        """It ended, in the same thread or task; ``error`` is `GeneratorExit` for one that was abandoned."""
+
+
+__all__ = ["Attempt", "ConnectorSpecs", "ObserverSpecs", "SandboxSpecs", "hookimpl", "hookspec"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +16,7 @@ import pluggy
 
 from refundry.connector import Connector
 from refundry.errors import ConfigurationError, MappingError, RefundryError, UnknownConnector
-from refundry.hookspecs import ConnectorSpecs, ObserverSpecs, SandboxSpecs
+from refundry.hookspecs import Attempt, ConnectorSpecs, ObserverSpecs, SandboxSpecs
 from refundry.http import Event, Moment, Request, Response, Token
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, RefundStatus, Window
 from refundry.sandbox import Book, Call, ConnectorSandbox
@@ -118,6 +119,22 @@ class Observers:
 
     def response_received(self, account: str, operation: str, response: Response, elapsed: timedelta) -> None:
         self._tell("response_received", account=account, operation=operation, response=response, elapsed=elapsed)
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        self._tell("attempt_ended", attempt=attempt)
+
+    @contextmanager
+    def operation(self, account: str, operation: str) -> Iterator[None]:
+        """Tell that an operation starts and how it ends."""
+        error: BaseException | None = None
+        self._tell("operation_started", account=account, operation=operation)
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._tell("operation_ended", account=account, operation=operation, error=error)
 
     def _tell(self, hook: str, **facts: Any) -> None:
         for manager in self._hooks:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +22,6 @@ from refundry_cli.render import clean, is_terminal
 if TYPE_CHECKING:
     from refundry_ledger import Ledger
     from refundry_ledger.records import Pass
-
-_LONGEST_SLEEP = timedelta(seconds=30)
-"""A refund that another process tracks meanwhile is noticed after this long."""
-_SHORTEST_SLEEP = timedelta(seconds=1)
 
 
 def run_tracker(
@@ -47,7 +41,7 @@ def run_tracker(
             if outbox:
                 sent = books.deliver_outbox(*outbox)
                 say(f"{sent.done} changes told, {sent.failed} to be told again", sent)
-            if not watch or stop.wait(_sleep(books).total_seconds()):
+            if not watch or stop.wait(_rest(books)):
                 break
     return ExitCode.UNAVAILABLE if done.errors else ExitCode.SUCCEEDED
 
@@ -70,15 +64,11 @@ def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundC
         yield [stack.enter_context(open_client(Target(name=name, config=config))) for name in chosen]
 
 
-@contextmanager
-def _until_signal() -> Iterator[threading.Event]:
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _until_signal() -> AbstractContextManager[threading.Event]:
+    # Here, for it is only known now that the ledger is installed.
+    from refundry_ledger.watching import until_signal
+
+    return until_signal()
 
 
 @contextmanager
@@ -119,11 +109,10 @@ def _sentence(done: Pass) -> str:
     return f"{done.done} refunds asked, {done.failed} to be asked again, {rate:.0f} a second"
 
 
-def _sleep(books: Ledger) -> timedelta:
-    due = books.next_due()
-    if due is None:
-        return _LONGEST_SLEEP
-    return min(max(due - books.clock.now(), _SHORTEST_SLEEP), _LONGEST_SLEEP)
+def _rest(books: Ledger) -> float:
+    from refundry_ledger.watching import rest
+
+    return rest(books).total_seconds()
 
 
 def _outbox(config: Path | None) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import requests
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.engine import URL
 
 from refundry.client import RefundClient
 from refundry.errors import AmbiguousRefund, ConfigurationError, RefundNotFound
@@ -33,18 +34,18 @@ class Ledger:
     """The refunds of a merchant. Safe to share between threads and processes; a context manager closes it.
 
     Args:
-        url: a file for SQLite, or ``postgresql://...``.
+        url: a file for SQLite, or ``postgresql://...``; as text or as SQLAlchemy's `URL`.
         clock: another clock than the machine's.
 
     Use `Ledger.open`, which also creates or upgrades the tables. Raises `ConfigurationError` for any other address.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str | URL, *, clock: Clock | None = None) -> None:
         self.database = Database(url)
         self.clock = clock or SystemClock()
 
     @classmethod
-    def open(cls, url: str, *, clock: Clock | None = None) -> Self:
+    def open(cls, url: str | URL, *, clock: Clock | None = None) -> Self:
         """The ledger at this address, its tables created or upgraded where they need it."""
         ledger = cls(url, clock=clock)
         ledger.database.upgrade()

@@ -1,0 +1,117 @@
+"""The Django project of `django_project`, set up once in this process, with an empty ledger for each test."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import attrs
+from ledgers import empty_schema, postgresql_schema
+
+from refundry_ledger import Ledger
+from refundry_sandbox import Sandbox
+
+ALIASES = ("sqlite", "postgresql")
+
+
+@attrs.frozen
+class Shop:
+    """The project with an empty ledger, and the processor that its accounts ask."""
+
+    alias: str
+    sandbox: Sandbox
+    ledger: Ledger
+
+    def add(self, life: str = "settles", **options: Any) -> str:
+        """A refund at the processor; its id."""
+        return self.sandbox.add("stripe", life, **options).connector_refund_id or ""
+
+
+def account(sandbox: Sandbox) -> dict[str, Any]:
+    """The account that asks this sandbox, as REFUNDRY describes it."""
+    secrets = {"api_key": {"env": "SHOP_STRIPE_KEY"}, "webhook_secret": {"env": "SHOP_STRIPE_HOOK"}}
+    return {"connector": "stripe", "base_url": sandbox.base_urls("stripe"), **secrets}
+
+
+def secrets(sandbox: Sandbox) -> dict[str, str]:
+    """The environment that `account` needs."""
+    settings = sandbox.settings("stripe")
+    return {"SHOP_STRIPE_KEY": settings["api_key"], "SHOP_STRIPE_HOOK": settings["webhook_secret"]}
+
+
+@cache
+def project() -> Path:
+    """The folder of the project, set up and migrated on SQLite."""
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    os.environ |= {"SHOP_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "django_project.settings"}
+    os.environ["SHOP_SCHEMA"] = f"shop_{os.getpid()}"
+
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    for alias in ("default", "sqlite"):
+        call_command("migrate", database=alias, verbosity=0)
+    _close()
+    shutil.copy(folder / "refunds.db", folder / "empty.db")
+    return folder
+
+
+@cache
+def migrated_postgresql() -> None:
+    """Make the ledger's tables there, in a schema of their own."""
+    from django.core.management import call_command
+
+    postgresql_schema(os.environ["SHOP_SCHEMA"])
+    with changed(LEDGER="postgresql"):
+        call_command("migrate", database="postgresql", verbosity=0)
+
+
+@contextmanager
+def changed(**values: Any) -> Iterator[None]:
+    """The project with these values in REFUNDRY."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    with override_settings(REFUNDRY={**settings.REFUNDRY, **values}):
+        yield
+
+
+@contextmanager
+def shop(alias: str, accounts: Mapping[str, Any], sandbox: Sandbox) -> Iterator[Shop]:
+    """The project with an empty ledger in this database."""
+    folder = project()
+    if alias == "postgresql":
+        migrated_postgresql()
+    from refundry_django import conf
+
+    with changed(LEDGER=alias, ACCOUNTS=accounts):
+        try:
+            yield Shop(alias, sandbox, conf.ledger())
+        finally:
+            conf.ledger().close()
+            _close()
+            _empty(alias, folder)
+
+
+def _close() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+def _empty(alias: str, folder: Path) -> None:
+    if alias == "postgresql":
+        empty_schema(os.environ["SHOP_SCHEMA"])
+        return
+    for path in folder.glob("refunds.db*"):
+        path.unlink()
+    shutil.copy(folder / "empty.db", folder / "refunds.db")
