@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from refundry.accounts import account_names, read_config, read_secret
+from refundry.accounts import account_names
 from refundry.client import RefundClient
 from refundry.errors import ConfigurationError
 from refundry_cli.books import open_ledger
@@ -34,13 +34,15 @@ def run_tracker(
     names: Sequence[str], *, watch: bool, concurrency: int, ledger: str | None, config: Path | None
 ) -> ExitCode:
     """Ask for what is due, once or until a signal; `ExitCode.UNAVAILABLE` when an account could not be asked at all."""
-    outbox = _outbox(config)
     with (
         open_ledger(ledger, config) as books,
         _clients(names, config) as clients,
         _until_signal() as stop,
         _progress() as say,
     ):
+        from refundry_ledger.outbox import configured
+
+        outbox = configured(config)
         while True:
             done = books.run_once(clients, concurrency=concurrency, stop=stop)
             say(_sentence(done), done)
@@ -124,15 +126,6 @@ def _sleep(books: Ledger) -> timedelta:
     if due is None:
         return _LONGEST_SLEEP
     return min(max(due - books.clock.now(), _SHORTEST_SLEEP), _LONGEST_SLEEP)
-
-
-def _outbox(config: Path | None) -> tuple[str, str] | None:
-    described = read_config(config).get("outbox")
-    if described is None:
-        return None
-    if not isinstance(described, Mapping) or not isinstance(described.get("url"), str) or "secret" not in described:
-        raise ConfigurationError('the table [outbox] takes url = "https://..." and secret = { env = "A_VARIABLE" }')
-    return described["url"], read_secret(described["secret"], "secret of [outbox]")
 
 
 if TYPE_CHECKING:
