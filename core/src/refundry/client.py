@@ -17,7 +17,7 @@ from refundry.http import HeaderSource
 from refundry.listing import Pages, RefundIterator, check_window
 from refundry.model import Delivery, Refund, RefundQuery
 from refundry.opening import open_exchange, read_event, read_query
-from refundry.policy import Clock
+from refundry.policy import Clock, Limiter, RateLimiter
 from refundry.transport import RequestsTransport
 from refundry.waiting import WaitOutcome, wait_for
 
@@ -39,6 +39,7 @@ class RefundClient:
         plugins: observers, see `refundry.hookspecs.ObserverSpecs`.
         clock: another clock than the machine's.
         rate_limit: requests per second, where the account's own limit differs from the connector's.
+        limiter: makes the rate limiter from requests per second (None: no limit), for one that processes share.
         account_name: what observers and the ledger call this account; the connector's name if not given.
         credentials: the connector's settings; ``refundry connectors NAME`` lists them.
 
@@ -58,6 +59,7 @@ class RefundClient:
         plugins: Iterable[object] = (),
         clock: Clock | None = None,
         rate_limit: float | None = None,
+        limiter: Callable[[float | None], Limiter] = RateLimiter,
         account_name: str | None = None,
         **credentials: Any,
     ) -> None:
@@ -70,6 +72,7 @@ class RefundClient:
             plugins=plugins,
             clock=clock,
             rate_limit=rate_limit,
+            limiter=limiter,
             account_name=account_name,
         )
         self._transport = RequestsTransport(self._exchange.policy.clock, session)

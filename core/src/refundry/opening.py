@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from refundry.exchange import Exchange
 from refundry.http import Event, HeaderSource
 from refundry.model import RefundQuery
 from refundry.plugins import Observers, load_connector
-from refundry.policy import Clock, Policy, RateLimiter, SystemClock
+from refundry.policy import Clock, Limiter, Policy, RateLimiter, SystemClock
 
 
 def open_exchange(
@@ -27,6 +27,7 @@ def open_exchange(
     clock: Clock | None,
     rate_limit: float | None,
     account_name: str | None,
+    limiter: Callable[[float | None], Limiter] = RateLimiter,
 ) -> Exchange:
     """The exchange of one account. Arguments and errors are those of `refundry.client.RefundClient`."""
     _check_positive("timeout", timeout)
@@ -34,8 +35,8 @@ def open_exchange(
         _check_positive("rate_limit", rate_limit)
     loaded = load_connector(connector) if isinstance(connector, str) else connector
     account = open_account(loaded, credentials, name=account_name, environment=environment, base_url=base_url)
-    limiter = RateLimiter(rate_limit or declared_rate(account))
-    return Exchange(account, Policy(clock=clock or SystemClock(), limiter=limiter), Observers(plugins), timeout)
+    policy = Policy(clock=clock or SystemClock(), limiter=limiter(rate_limit or declared_rate(account)))
+    return Exchange(account, policy, Observers(plugins), timeout)
 
 
 def declared_rate(account: Account) -> float | None:

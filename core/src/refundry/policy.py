@@ -73,6 +73,16 @@ class RetryBudget:
         return self._left > self._size / 2
 
 
+class Limiter(Protocol):
+    """The rate limit of one account, as the client sees it."""
+
+    def reserve(self, now: float, longest: float) -> float:
+        """Take a place and say how many seconds to wait for it; a limiter that waits by itself says 0.
+
+        Raises `RateLimited` if that is over ``longest``, and any other `RetryableError` while places cannot be told.
+        """
+
+
 class RateLimiter:
     """Spaces requests evenly, so that no second sees more than ``per_second`` of them; None limits nothing."""
 
@@ -103,7 +113,7 @@ class Policy:
     """What one client keeps between requests: its clock, its rate limiter and its retry budget."""
 
     clock: Clock = attrs.field(factory=SystemClock)
-    limiter: RateLimiter = attrs.field(factory=lambda: RateLimiter(None))
+    limiter: Limiter = attrs.field(factory=lambda: RateLimiter(None))
     budget: RetryBudget = attrs.field(factory=RetryBudget)
     chance: Callable[[], float] = random.random
 

@@ -9,6 +9,7 @@ import typer
 
 from refundry_cli.exits import help_text
 from refundry_cli.track import events, track
+from refundry_cli.workers import celery
 
 if TYPE_CHECKING:
     from refundry.model import RefundQuery
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 app.add_typer(track, name="track")
 app.add_typer(events, name="events")
+app.add_typer(celery, name="celery")
 
 
 def _complete_name(incomplete: str) -> list[str]:

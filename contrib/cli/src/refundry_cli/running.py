@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from refundry.accounts import account_names, read_config, read_secret
+from refundry.accounts import account_names
 from refundry.client import RefundClient
 from refundry.errors import ConfigurationError
 from refundry_cli.books import open_ledger
@@ -28,13 +28,15 @@ def run_tracker(
     names: Sequence[str], *, watch: bool, concurrency: int, ledger: str | None, config: Path | None
 ) -> ExitCode:
     """Ask for what is due, once or until a signal; `ExitCode.UNAVAILABLE` when an account could not be asked at all."""
-    outbox = _outbox(config)
     with (
         open_ledger(ledger, config) as books,
         _clients(names, config) as clients,
         _until_signal() as stop,
         _progress() as say,
     ):
+        from refundry_ledger.outbox import configured
+
+        outbox = configured(config)
         while True:
             done = books.run_once(clients, concurrency=concurrency, stop=stop)
             say(_sentence(done), done)
@@ -113,15 +115,6 @@ def _rest(books: Ledger) -> float:
     from refundry_ledger.watching import rest
 
     return rest(books).total_seconds()
-
-
-def _outbox(config: Path | None) -> tuple[str, str] | None:
-    described = read_config(config).get("outbox")
-    if described is None:
-        return None
-    if not isinstance(described, Mapping) or not isinstance(described.get("url"), str) or "secret" not in described:
-        raise ConfigurationError('the table [outbox] takes url = "https://..." and secret = { env = "A_VARIABLE" }')
-    return described["url"], read_secret(described["secret"], "secret of [outbox]")
 
 
 if TYPE_CHECKING:

@@ -49,6 +49,18 @@ def claim_due(
     return sorted(claims, key=lambda one: (one.refund.next_due or now, one.refund.id))
 
 
+def claim_one(
+    connection: Connection, refund_id: int, account: str, owner: str, *, now: datetime, lease: timedelta
+) -> Claim | None:
+    """Claim one refund of an account, due or not; None for another account's and while somebody else holds it."""
+    free = or_(refunds.c.lease_until.is_(None), refunds.c.lease_until <= now)
+    its_account = select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+    wanted = (refunds.c.id == refund_id, refunds.c.account_id == its_account, refunds.c.merged_into.is_(None), free)
+    held = update(refunds).where(*wanted).values(lease_owner=owner, lease_until=now + lease).returning(*refunds.c)
+    row = connection.execute(held).mappings().one_or_none()
+    return None if row is None else Claim(refund=record_of(row, account), owner=owner, until=now + lease)
+
+
 def complete(account: Locked, claim: Claim, before: Row, following: Next) -> None:
     """Give a claim back with what is to come. ``before`` is the refund's row from before the answer was written.
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.engine import URL
 
 from refundry.client import RefundClient
-from refundry.errors import AmbiguousRefund, ConfigurationError, RefundNotFound
+from refundry.errors import AmbiguousRefund, RefundNotFound
 from refundry.http import Event, HeaderSource
 from refundry.model import Money, RefundQuery
 from refundry.plugins import Observers
@@ -25,7 +25,7 @@ from refundry_ledger.database import Database
 from refundry_ledger.folding import observations_of, row_of
 from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, observation_of, record_of
 from refundry_ledger.schema import accounts, counters, observations, refunds
-from refundry_ledger.tracking import Tracker
+from refundry_ledger.tracking import Tracker, by_name
 
 LEASE = timedelta(minutes=5)
 
@@ -191,6 +191,21 @@ class Ledger:
         with self.database.leasing() as connection:
             return claims.claim_due(connection, limit, owner, now=moment, lease=lease, account=account)
 
+    def claim(self, account: str, refund_id: int, *, lease: timedelta = LEASE) -> Claim | None:
+        """Claim one refund, due or not; None while another process holds it, and where the account has no such."""
+        with self.database.leasing() as connection:
+            now = self.clock.now()
+            return claims.claim_one(connection, refund_id, account, str(uuid4()), now=now, lease=lease)
+
+    def check(self, client: RefundClient, claim: Claim) -> Pass:
+        """Ask for one claimed refund and write what is answered, with when to ask again.
+
+        Once the claim's lease has ended it does nothing, for the refund may be another process's. Raises
+        `ConfigurationError` for the client of another account.
+        """
+        clients = by_name({claim.refund.account: client})
+        return Tracker(database=self.database, clock=self.clock, clients=clients, lease=LEASE).check(claim)
+
     def release(self, claim: Claim) -> None:
         """Give a claim back; the refund stays due."""
         with self.database.leasing() as connection:
@@ -220,7 +235,7 @@ class Ledger:
         tracker = Tracker(
             database=self.database,
             clock=self.clock,
-            clients=_by_name(clients),
+            clients=by_name(clients),
             limit=limit,
             concurrency=concurrency,
             lease=lease,
@@ -264,17 +279,6 @@ class Ledger:
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(order).limit(limit)).mappings().all()
         return [record_of(row, row["account"]) for row in rows]
-
-
-def _by_name(clients: Mapping[str, RefundClient] | Iterable[RefundClient]) -> dict[str, RefundClient]:
-    if not isinstance(clients, Mapping):
-        return {one.account.name: one for one in clients}
-    for name, client in clients.items():
-        if name != client.account.name:
-            raise ConfigurationError(
-                f"the client for {name!r} is of the account {client.account.name!r}: make it with account_name={name!r}"
-            )
-    return dict(clients)
 
 
 def _named(identifier: str | int) -> Any:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, exists, or_, sel
 from standardwebhooks import Webhook
 
 from refundry.account import check_secure
+from refundry.accounts import read_config, read_secret
 from refundry.errors import ConfigurationError
 from refundry.model import RefundStatus
 from refundry.plugins import Observers
@@ -91,6 +93,16 @@ class Endpoint:
             return type(error).__name__
         response.close()
         return None if 200 <= response.status_code < 300 else f"HTTP {response.status_code}"
+
+
+def configured(path: str | Path | None = None) -> tuple[str, str] | None:
+    """The address and the secret in the table ``[outbox]`` of ``refundry.toml``. Raises `ConfigurationError`."""
+    described = read_config(path).get("outbox")
+    if described is None:
+        return None
+    if not isinstance(described, Mapping) or not isinstance(described.get("url"), str) or "secret" not in described:
+        raise ConfigurationError('the table [outbox] takes url = "https://..." and secret = { env = "A_VARIABLE" }')
+    return described["url"], read_secret(described["secret"], "secret of [outbox]")
 
 
 def endpoint(url: str, secret: str, session: requests.Session | None = None) -> Endpoint:

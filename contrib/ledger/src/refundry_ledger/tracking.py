@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -55,12 +55,12 @@ class Tracker:
     database: Database
     clock: Clock
     clients: Mapping[str, RefundClient]
-    limit: int
+    limit: int = 1000
     """The most refunds of one account that a pass asks for."""
-    concurrency: int
+    concurrency: int = 4
     """How many requests of one account are under way at once."""
     lease: timedelta
-    stop: threading.Event
+    stop: threading.Event = attrs.field(factory=threading.Event)
     chance: Callable[[], float] = random.random
     owner: str = attrs.field(factory=lambda: str(uuid4()))
 
@@ -87,7 +87,7 @@ class Tracker:
                 while not self.stop.is_set():
                     claims = self._claim(name, min(size, self.limit - asked), started)
                     asked += len(claims)
-                    total = sum(pool.map(self._ask_and_write, claims), total)
+                    total = sum(pool.map(self.check, claims), total)
                     if total.errors or not claims:
                         break
             return total
@@ -102,9 +102,12 @@ class Tracker:
                 return []
             return claim_due(connection, limit, self.owner, now=now, lease=self.lease, account=name, due_by=due_by)
 
-    def _ask_and_write(self, claim: Claim) -> Pass:
+    def check(self, claim: Claim) -> Pass:
+        """Ask for one refund that was claimed and write what is answered; nothing once the claim's lease has ended."""
         name = claim.refund.account
         client = self.clients[name]
+        if self.clock.now() >= claim.until:
+            return Pass()
         asked = None if self.stop.is_set() else ask(client, claim.refund.query)
         if asked is not None and not isinstance(asked.error, _THE_ACCOUNTS):
             return self._write(claim, asked)
@@ -126,6 +129,18 @@ class Tracker:
         with self.database.writing() as connection:
             account = lock_account(connection, owner.name, self.clock.now(), owner.connector.name)
             write_answer(account, claim, asked, plan_of(owner), self.chance())
+
+
+def by_name(clients: Mapping[str, RefundClient] | Iterable[RefundClient]) -> dict[str, RefundClient]:
+    """The clients by the names of their accounts. Raises `ConfigurationError` for one under another name."""
+    if not isinstance(clients, Mapping):
+        return {one.account.name: one for one in clients}
+    for name, client in clients.items():
+        if name != client.account.name:
+            raise ConfigurationError(
+                f"the client for {name!r} is of the account {client.account.name!r}: make it with account_name={name!r}"
+            )
+    return dict(clients)
 
 
 def ask(client: RefundClient, query: RefundQuery) -> Asked:
