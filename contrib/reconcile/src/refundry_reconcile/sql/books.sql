@@ -1,0 +1,34 @@
+-- The books as they were read this time, and what becomes of the comparison. Made anew by every run.
+
+CREATE TABLE books (
+    row BIGINT NOT NULL,
+    label VARCHAR NOT NULL,            -- "line 17"
+    account VARCHAR,
+    connector_refund_id VARCHAR,
+    merchant_refund_id VARCHAR,
+    connector_transaction_id VARCHAR,
+    amount BIGINT,                     -- minor units
+    currency VARCHAR,
+    status VARCHAR,
+    word VARCHAR,
+    dated TIMESTAMP,                      -- in UTC
+    in_period BOOLEAN NOT NULL,
+    question VARCHAR,                  -- the key in answers that this row is asked for with
+    problem VARCHAR                    -- why the row cannot be compared
+);
+
+CREATE TABLE pairs (row BIGINT NOT NULL, seq BIGINT NOT NULL, matched_by VARCHAR NOT NULL);
+
+-- Rows that are in no pair and have been decided about.
+CREATE TABLE singles (row BIGINT, seq BIGINT, verdict VARCHAR NOT NULL, reason VARCHAR NOT NULL);
+
+CREATE TABLE verdicts (
+    row BIGINT,
+    seq BIGINT,
+    verdict VARCHAR NOT NULL,          -- or "outside" for what lies beside the period on both sides
+    reason VARCHAR NOT NULL,
+    matched_by VARCHAR,
+    stake BIGINT,                      -- minor units
+    stake_currency VARCHAR,
+    note VARCHAR
+);
