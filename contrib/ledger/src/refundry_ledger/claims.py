@@ -49,6 +49,19 @@ def claim_due(
     return sorted(claims, key=lambda one: (one.refund.next_due or now, one.refund.id))
 
 
+def claim_one(
+    connection: Connection, refund_id: int, account: str, owner: str, *, now: datetime, lease: timedelta
+) -> Claim | None:
+    """Claim one refund of this account, due or not; None while another process has it, or there is none."""
+    free = or_(refunds.c.lease_until.is_(None), refunds.c.lease_until <= now)
+    mine = refunds.c.account_id == select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+    until = now + lease
+    statement = update(refunds).where(refunds.c.id == refund_id, refunds.c.merged_into.is_(None), mine, free)
+    statement = statement.values(lease_owner=owner, lease_until=until)
+    row = connection.execute(statement.returning(*refunds.c)).mappings().one_or_none()
+    return Claim(refund=record_of(row, account), owner=owner, until=until) if row else None
+
+
 def complete(account: Locked, claim: Claim, before: Row, following: Next) -> None:
     """Give a claim back with what is to come. ``before`` is the refund's row from before the answer was written.
 
