@@ -1,0 +1,56 @@
+"""The application: everything put together, also to be mounted in another one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from fastapi import FastAPI
+from starlette.middleware.sessions import SessionMiddleware
+
+from refundry_web import problems
+from refundry_web.desk import Desk
+from refundry_web.guarding import BoundedBody, StrictHeaders
+from refundry_web.limiting import Limits
+from refundry_web.tables import create_tables
+
+SESSION_COOKIE = "refundry_session"
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The desk as an ASGI application. It tracks nothing by itself: run `Ledger.run_once` beside it."""
+    app = FastAPI(
+        title="Refundry desk",
+        version=version("refundry-web"),
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.desk = desk
+    app.state.limits = Limits(desk.settings)
+    create_tables(desk.ledger.database)
+    problems.install(app)
+    _guard(app, desk)
+    _add_pages(app)
+    return app
+
+
+def _guard(app: FastAPI, desk: Desk) -> None:
+    settings = desk.settings
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=settings.session_key,
+        session_cookie=SESSION_COOKIE,
+        max_age=int(settings.session_hours * 3600),
+        same_site="lax",
+        https_only=settings.secure_cookies,
+    )
+    app.add_middleware(BoundedBody, limit=settings.body_limit, seconds=settings.read_seconds)
+    app.add_middleware(StrictHeaders)
+
+
+def _add_pages(app: FastAPI) -> None:
+    """Have `refundry_web.pages` install what it brings: ``install(app)``, ``problem_page(request, problem)``."""
+    if find_spec("refundry_web.pages") is not None:
+        import_module("refundry_web.pages").install(app)
