@@ -130,6 +130,8 @@ events = Table(
 )
 _unmapped = events.c.outcome == "unmapped"
 Index("ix_events_unmapped", events.c.account_id, postgresql_where=_unmapped, sqlite_where=_unmapped)
+_waiting = events.c.outcome == "waiting"
+Index("ix_events_waiting", events.c.account_id, postgresql_where=_waiting, sqlite_where=_waiting)
 
 event_items = Table(
     "event_items",

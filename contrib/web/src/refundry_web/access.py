@@ -14,8 +14,8 @@ from starlette.datastructures import UploadFile
 
 from refundry_web.audit import write_entry
 from refundry_web.desk import Desk, desk_of
-from refundry_web.limiting import Limits
 from refundry_web.problems import Problem, SignInNeeded
+from refundry_web.service import service_of
 from refundry_web.tokens import Person, Role, holder_of, person_of
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -30,11 +30,23 @@ def api_person(role: str) -> Callable[..., Person]:
     """
 
     def dependency(request: Request, credentials: Credentials) -> Person:
-        if credentials is None:
-            raise Problem(401, "give a token: Authorization: Bearer rfd_...", _CHALLENGE)
-        return _admit(request, identify(request, credentials.credentials), role)
+        return admit_bearer(request, credentials, role)
 
     return dependency
+
+
+def admit_bearer(request: Request, credentials: HTTPAuthorizationCredentials | None, role: str) -> Person:
+    """Whoever holds this bearer token, if their role suffices; what `api_person` does."""
+    return _admit(request, bearer(request, credentials), role)
+
+
+def bearer(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Person:
+    """Whoever holds this bearer token, whatever their role. Raises `Problem` 401 or 429."""
+    if credentials is None:
+        raise Problem(401, "give a token: Authorization: Bearer rfd_...", _CHALLENGE)
+    person = identify(request, credentials.credentials)
+    service_of(request).limits.request(person.token_id)
+    return person
 
 
 def page_person(role: str) -> Callable[[Request], Person]:
@@ -44,6 +56,7 @@ def page_person(role: str) -> Callable[[Request], Person]:
         person = signed_in(request)
         if person is None:
             raise SignInNeeded(401, "sign in first")
+        service_of(request).limits.request(person.token_id)
         return _admit(request, person, role)
 
     return dependency
@@ -52,7 +65,7 @@ def page_person(role: str) -> Callable[[Request], Person]:
 def identify(request: Request, text: str) -> Person:
     """Who holds this token. Raises `Problem` 401, or 429 after too many wrong ones."""
     address = request.client.host if request.client else ""
-    limits = _limits(request)
+    limits = service_of(request).limits
     limits.may_try(address)
     person = holder_of(desk_of(request).ledger.database, text)
     if person is None:
@@ -110,17 +123,11 @@ async def csrf_checked(request: Request) -> None:
 
 
 def _admit(request: Request, person: Person, role: str) -> Person:
-    _limits(request).request(person.token_id)
     allowed = person.may(role)
     write_entry(desk_of(request), request, person, allowed=allowed)
     if not allowed:
         raise Problem(403, f"this takes the role {Role(role).value}, and {person.name} has {person.role.value}")
     return person
-
-
-def _limits(request: Request) -> Limits:
-    limits: Limits = request.app.state.limits
-    return limits
 
 
 DeskOf = Annotated[Desk, Depends(desk_of)]

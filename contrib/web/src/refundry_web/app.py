@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
-from refundry_web import problems
+from refundry_web import api, problems, standing, webhooks
 from refundry_web.desk import Desk
 from refundry_web.guarding import BoundedBody, StrictHeaders
-from refundry_web.limiting import Limits
+from refundry_web.service import Service
 from refundry_web.tables import create_tables
 
 SESSION_COOKIE = "refundry_session"
@@ -28,10 +28,12 @@ def create_app(desk: Desk) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.desk = desk
-    app.state.limits = Limits(desk.settings)
+    app.state.service = Service.of(desk)
     create_tables(desk.ledger.database)
     problems.install(app)
     _guard(app, desk)
+    for router in (api.router, standing.router, webhooks.router):
+        app.include_router(router)
     _add_pages(app)
     return app
 

@@ -8,8 +8,9 @@ import attrs
 from fastapi import Request
 
 from refundry.client import RefundClient
+from refundry.errors import UnsupportedOperation
 from refundry.policy import Clock
-from refundry_ledger import Ledger
+from refundry_ledger import Ledger, RefundRecord
 from refundry_web.settings import Settings
 
 
@@ -34,6 +35,13 @@ class Desk:
         """How a person calls the processor of an account; the account's name where no client is known."""
         client = self.clients.get(account)
         return client.account.connector.title if client else account
+
+    def ask_now(self, refund: RefundRecord) -> RefundRecord:
+        """Ask the processor for a refund now. Raises `UnsupportedOperation` without a client, and what came instead."""
+        client = self.clients.get(refund.account)
+        if client is None:
+            raise UnsupportedOperation("the desk has no credentials for this refund's account")
+        return self.ledger.ask_now(client, refund.id)
 
 
 def desk_of(request: Request) -> Desk:

@@ -1,4 +1,4 @@
-"""The acquirer's reference where it can be searched for, and what processors answered, once each."""
+"""The acquirer's reference where it can be searched for, what processors answered, and webhooks still to be read."""
 
 import json
 
@@ -20,6 +20,8 @@ def upgrade() -> None:
     op.add_column("refunds", sa.Column("acquirer_reference_number", sa.Text()))
     move_references()
     op.create_index("ix_refunds_acquirer_reference_number", "refunds", ["acquirer_reference_number"])
+    waiting = sa.text("outcome = 'waiting'")
+    op.create_index("ix_events_waiting", "events", ["account_id"], postgresql_where=waiting, sqlite_where=waiting)
     op.create_table(
         "answers",
         sa.Column("digest", sa.String(length=64), nullable=False),
