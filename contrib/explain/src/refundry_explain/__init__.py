@@ -2,6 +2,7 @@
 
 from refundry_explain.explaining import Case, Explanation, explain
 from refundry_explain.facts import HasState
+from refundry_explain.formats import Language
 from refundry_explain.phrases import LANGUAGES
 
-__all__ = ["LANGUAGES", "Case", "Explanation", "HasState", "explain"]
+__all__ = ["LANGUAGES", "Case", "Explanation", "HasState", "Language", "explain"]
