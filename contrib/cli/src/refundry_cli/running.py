@@ -34,11 +34,11 @@ def run_tracker(
     names: Sequence[str], *, watch: bool, concurrency: int, ledger: str | None, config: Path | None
 ) -> ExitCode:
     """Ask for what is due, once or until a signal; `ExitCode.UNAVAILABLE` when an account could not be asked at all."""
-    outbox = _outbox(config)
+    outbox = outbox_of(config)
     with (
         open_ledger(ledger, config) as books,
-        _clients(names, config) as clients,
-        _until_signal() as stop,
+        clients_of(names, config) as clients,
+        until_signal() as stop,
         _progress() as say,
     ):
         while True:
@@ -62,7 +62,8 @@ def replay_events(account: str, *, ledger: str | None, config: Path | None) -> E
 
 
 @contextmanager
-def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+def clients_of(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+    """The clients of these accounts, or of all in ``refundry.toml``. Raises `ConfigurationError` if there are none."""
     chosen = list(names) or list(account_names(config))
     if not chosen:
         raise ConfigurationError("there is no account to ask: name one, or write it into refundry.toml")
@@ -71,7 +72,8 @@ def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundC
 
 
 @contextmanager
-def _until_signal() -> Iterator[threading.Event]:
+def until_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -126,7 +128,8 @@ def _sleep(books: Ledger) -> timedelta:
     return min(max(due - books.clock.now(), _SHORTEST_SLEEP), _LONGEST_SLEEP)
 
 
-def _outbox(config: Path | None) -> tuple[str, str] | None:
+def outbox_of(config: Path | None) -> tuple[str, str] | None:
+    """Address and secret of whoever is told of changes, from ``refundry.toml``."""
     described = read_config(config).get("outbox")
     if described is None:
         return None

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
-from refundry_web import api, problems, standing, webhooks
+from refundry_web import api, entering, problems, standing, webhooks
 from refundry_web.desk import Desk
 from refundry_web.guarding import BoundedBody, StrictHeaders
 from refundry_web.service import Service
@@ -32,7 +32,7 @@ def create_app(desk: Desk) -> FastAPI:
     create_tables(desk.ledger.database)
     problems.install(app)
     _guard(app, desk)
-    for router in (api.router, standing.router, webhooks.router):
+    for router in (api.router, entering.router, standing.router, webhooks.router):
         app.include_router(router)
     _add_pages(app)
     return app

@@ -1,8 +1,9 @@
-"""How often one token, or one address with wrong tokens, may come."""
+"""How often one token, or one address with wrong tokens, may come; and what may be used only once."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 
 from limits import RateLimitItemPerMinute
@@ -39,3 +40,18 @@ class Limits:
         reset = self._windows.get_window_stats(item, key).reset_time
         wait = max(1, math.ceil(reset - time.time()))
         return Problem(429, "too many requests: come again later", {"Retry-After": str(wait)})
+
+
+class UsedCodes:
+    """The codes that have been used. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._lock = threading.Lock()
+
+    def use(self, code: str) -> bool:
+        """Use a code; False if it was used before."""
+        with self._lock:
+            is_new = code not in self._used
+            self._used.add(code)
+            return is_new

@@ -10,7 +10,7 @@ from fastapi import Request
 from refundry_ledger.inbox import Inbox
 from refundry_web.desk import Desk
 from refundry_web.intake import Intake
-from refundry_web.limiting import Limits
+from refundry_web.limiting import Limits, UsedCodes
 from refundry_web.metrics import Metrics
 from refundry_web.reading import Reader
 
@@ -23,6 +23,7 @@ class Service:
     metrics: Metrics
     intake: Intake
     reader: Reader
+    used_codes: UsedCodes = attrs.field(factory=UsedCodes)
 
     @classmethod
     def of(cls, desk: Desk) -> Self:

@@ -34,18 +34,19 @@ class Settings:
     read_seconds: float = attrs.field(default=10, validator=_positive)
     """How long a client may take to send its request."""
     webhooks_waiting: int = attrs.field(default=1000, validator=_positive)
-    """How many webhooks may wait to be stored; the next one is told to come again."""
-    keep_answers: bool = True
-    """Keep what processors answer, for operators to look at."""
+    """How many webhooks of one account may wait to be stored; the next one is told to come again."""
 
 
-def read_settings(path: str | Path | None = None) -> Settings:
-    """The settings in ``refundry.toml``. Raises `ConfigurationError`, which names what is wrong."""
+def read_settings(path: str | Path | None = None, **defaults: Any) -> Settings:
+    """The settings in ``refundry.toml``; ``defaults`` are for those that are not there.
+
+    Raises `ConfigurationError`, which names what is wrong.
+    """
     described = read_config(path).get("web", {})
     if not isinstance(described, Mapping):
         raise ConfigurationError("web in refundry.toml must be a table: [web]")
-    given: dict[str, Any] = dict(described)
-    if "session_key" in given:
+    given: dict[str, Any] = {**defaults, **described}
+    if "session_key" in described:
         given["session_key"] = read_secret(given["session_key"], "session_key of [web]")
     known = {field.name: field for field in attrs.fields(Settings)}
     for name, value in given.items():

@@ -71,6 +71,11 @@ def add_token(database: Database, clock: Clock, name: str, role: Role) -> str:
     return f"{PREFIX}_{token_id}_{secret}"
 
 
+def id_of(token: str) -> str:
+    """The number of a token that `add_token` made."""
+    return token.split("_")[1]
+
+
 def list_tokens(database: Database) -> list[Token]:
     """All tokens, the revoked ones too, oldest first."""
     query = select(tokens).order_by(tokens.c.made_at, tokens.c.id)
