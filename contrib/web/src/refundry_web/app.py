@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 
-from refundry_web import api, entering, problems, standing, webhooks
+from refundry_web import api, entering, pages, problems, standing, webhooks
 from refundry_web.desk import Desk
 from refundry_web.guarding import BoundedBody, StrictHeaders
 from refundry_web.service import Service
@@ -34,7 +32,7 @@ def create_app(desk: Desk) -> FastAPI:
     _guard(app, desk)
     for router in (api.router, entering.router, standing.router, webhooks.router):
         app.include_router(router)
-    _add_pages(app)
+    pages.install(app)
     return app
 
 
@@ -50,9 +48,3 @@ def _guard(app: FastAPI, desk: Desk) -> None:
     )
     app.add_middleware(BoundedBody, limit=settings.body_limit, seconds=settings.read_seconds)
     app.add_middleware(StrictHeaders)
-
-
-def _add_pages(app: FastAPI) -> None:
-    """Have `refundry_web.pages` install what it brings: ``install(app)``, ``problem_page(request, problem)``."""
-    if find_spec("refundry_web.pages") is not None:
-        import_module("refundry_web.pages").install(app)

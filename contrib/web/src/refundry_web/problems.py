@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import attrs
@@ -91,9 +89,10 @@ def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status >= 500:
         logger.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
-    if _is_for_people(request) and find_spec("refundry_web.pages") is not None:
-        page: Response = import_module("refundry_web.pages").problem_page(request, problem)
-        return page
+    if _is_for_people(request):
+        from refundry_web import pages  # which takes its errors from here
+
+        return pages.problem_page(request, problem)
     return problem.document()
 
 
