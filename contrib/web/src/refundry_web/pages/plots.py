@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 import attrs
 
 from refundry.model import Money, RefundStatus
 from refundry_ledger import Total
-from refundry_web.desk import Desk
 from refundry_web.pages.words import STATUSES, Word, money
 
+Naming: TypeAlias = Callable[[str], str]
+"""How an account is called."""
 _SECOND, _MINUTE, _HOUR, _DAY = (timedelta(seconds=number) for number in (1, 60, 3600, 86400))
 _HEADROOM = 12.0
 """Per cent of a plot's height that is left for the numbers on top of its bars."""
@@ -35,7 +37,7 @@ DAYS = Scale(
 )
 SECONDS = Scale(
     (_SECOND, 10 * _SECOND, _MINUTE, 10 * _MINUTE, _HOUR),
-    ("< 1 s", "1-10 s", "10-60 s", "1-10 min", "10-60 min", "> 1 h"),
+    ("< 1 s", "1-10 s", "10-60 s", "1-10 m", "10-60 m", "> 1 h"),
 )
 
 
@@ -106,7 +108,7 @@ class Sum:
     amount: str | None
 
 
-def states_plot(desk: Desk, totals: Iterable[Total]) -> States:
+def states_plot(totals: Iterable[Total], name_of: Naming) -> States:
     """Refunds by state, an account a row, the one with most first."""
     counts: dict[str, Counter[RefundStatus | None]] = defaultdict(Counter)
     for total in totals:
@@ -114,7 +116,7 @@ def states_plot(desk: Desk, totals: Iterable[Total]) -> States:
     used = [status for status in STATUSES if any(count[status] for count in counts.values())]
     largest = max((count.total() for count in counts.values()), default=0)
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1].total(), pair[0]))
-    named = [(_name(desk, account), count) for account, count in ordered]
+    named = [(name_of(account), count) for account, count in ordered]
     return States(
         keys=tuple({STATUSES[status].kind: STATUSES[status] for status in reversed(used)}.values())[::-1],
         rows=tuple(_row(name, count, largest) for name, count in named),
@@ -124,7 +126,7 @@ def states_plot(desk: Desk, totals: Iterable[Total]) -> States:
 
 
 def span_plot(
-    desk: Desk, key: str, title: str, spans: Mapping[str, Sequence[timedelta]], scale: Scale, what: str
+    key: str, title: str, spans: Mapping[str, Sequence[timedelta]], scale: Scale, what: str, name_of: Naming
 ) -> SpanPlot:
     """How spans are spread over a scale; the table says it by account. ``what`` names the things in the summary."""
     every = sorted(span for of_account in spans.values() for span in of_account)
@@ -140,7 +142,7 @@ def span_plot(
         summary=summary if every else f"No {what} yet",
         description=f"{title}: {shown}",
         bars=_columns(numbers, scale.ticks) if every else (),
-        table=tuple(_span_row(_name(desk, account), of_account) for account, of_account in spans.items()),
+        table=tuple(_span_row(name_of(account), of_account) for account, of_account in spans.items()),
     )
 
 
@@ -162,16 +164,10 @@ def sums_of(totals: Iterable[Total]) -> list[Sum]:
 
 def in_words(span: timedelta) -> str:
     """A span, in the largest unit of which there is one."""
-    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
         if span >= unit:
             return f"{span / unit:.1f} {name}"
     return f"{span / _SECOND:.1f} s"
-
-
-def _name(desk: Desk, account: str) -> str:
-    title = desk.title_of(account)
-    client = desk.clients.get(account)
-    return title if client is None or account == client.account.connector.name else f"{title}, {account}"
 
 
 def _row(name: str, count: Counter[RefundStatus | None], largest: int) -> Row:

@@ -72,6 +72,12 @@ def view_of(desk: Desk, history: History, *, for_operator: bool) -> View:
     )
 
 
+def name_of(desk: Desk, account: str) -> str:
+    """The processor of an account, with the account's own name where it has one."""
+    title, client = desk.title_of(account), desk.clients.get(account)
+    return title if client is None or account == client.account.connector.name else f"{title}, {account}"
+
+
 def settles_within(desk: Desk, account: str) -> timedelta | None:
     """How long the connector of an account says that refunds take."""
     client = desk.clients.get(account)

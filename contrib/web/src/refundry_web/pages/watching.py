@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Annotated
 
 import attrs
@@ -15,7 +16,7 @@ from refundry_web.audit import read_entries
 from refundry_web.pages.finding import MOST_WAITING, count_of, waiting_for_a_person
 from refundry_web.pages.plots import DAYS, SECONDS, span_plot, states_plot, sums_of
 from refundry_web.pages.rendering import show
-from refundry_web.pages.viewing import Line, line_of
+from refundry_web.pages.viewing import Line, line_of, name_of
 from refundry_web.pages.words import KINDS, When, when
 
 router = APIRouter()
@@ -78,6 +79,7 @@ def overview(request: Request, desk: DeskOf, person: PageReader) -> Response:
     numbers: Counter[RefundStatus | None] = Counter()
     for total in totals:
         numbers[total.status] += total.refunds
+    named = partial(name_of, desk)
     settled = sum(number for status, number in numbers.items() if status and status.is_settled)
     return show(
         request,
@@ -92,11 +94,11 @@ def overview(request: Request, desk: DeskOf, person: PageReader) -> Response:
             Tile("Failed", f"{numbers[RefundStatus.FAILED]:,}"),
             Tile("Need attention", count_of(waiting) or "0"),
         ],
-        states=states_plot(desk, totals),
+        states=states_plot(totals, named),
         spans=[
-            span_plot(desk, "settling", "Time to settle", spans.settling, DAYS, "settled refunds"),
-            span_plot(desk, "age", "Age of open refunds", spans.open_for, DAYS, "open refunds"),
-            span_plot(desk, "lag", "Webhook lag", spans.webhook_lag, SECONDS, "webhooks"),
+            span_plot("settling", "Time to settle", spans.settling, DAYS, "settled refunds", named),
+            span_plot("age", "Age of open refunds", spans.open_for, DAYS, "open refunds", named),
+            span_plot("lag", "Webhook lag", spans.webhook_lag, SECONDS, "webhooks", named),
         ],
         sums=sums_of(totals),
     )
