@@ -108,6 +108,19 @@ def test_get_tells_by_its_exit_code_how_the_refund_stands(
     assert result.stderr == ""
 
 
+def test_get_tells_the_refund_in_a_sentence_where_that_can_be_made(
+    sandbox: Sandbox, stripe: tuple[str, ...], tmp_path: Path
+) -> None:
+    refund = sandbox.add("stripe", words=("succeeded",), amount=Money(123456, "EUR"))
+    asked = ("get", *stripe, "--connector-refund-id", refund.connector_refund_id or "")
+    told = run(*asked, cwd=tmp_path)
+    assert re.search(r"^sentence +Your refund of €1,234\.56 was sent to ", told.stdout, re.MULTILINE)
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['refundry_explain'] = None\n")
+    without = run(*asked, cwd=tmp_path, env={**STRIPE, "PYTHONPATH": str(tmp_path)})
+    assert without.returncode == ExitCode.SUCCEEDED
+    assert without.stdout.splitlines() == [line for line in told.stdout.splitlines() if not line.startswith("sentence")]
+
+
 def test_json_is_the_refund_on_one_line(sandbox: Sandbox, stripe: tuple[str, ...], tmp_path: Path) -> None:
     made = sandbox.add("stripe", words=("failed",))
     result = run("get", *stripe, "--connector-refund-id", made.connector_refund_id or "", "--json", cwd=tmp_path)

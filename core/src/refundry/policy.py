@@ -76,6 +76,10 @@ class RetryBudget:
 class Limiter(Protocol):
     """The rate limit of one account, as the client sees it."""
 
+    @property
+    def per_second(self) -> float | None:
+        """How many requests it lets pass; None: as many as come."""
+
     def reserve(self, now: float, longest: float) -> float:
         """Take a place and say how many seconds to wait for it; a limiter that waits by itself says 0.
 

@@ -86,6 +86,11 @@ class SharedLimiter:
     _last: int = 0
     """The last slot that this process has had; all before it are taken or past."""
 
+    @property
+    def per_second(self) -> float:
+        """How many requests it lets pass."""
+        return 1 / self.interval
+
     def reserve(self, now: float, longest: float) -> float:
         """Take the next slot that is free and say how many seconds to wait for it.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundry_cli.exits import help_text
+from refundry_cli.service import serve, token
 from refundry_cli.track import events, track
 from refundry_cli.workers import celery
 
@@ -26,6 +27,8 @@ app = typer.Typer(
 app.add_typer(track, name="track")
 app.add_typer(events, name="events")
 app.add_typer(celery, name="celery")
+app.add_typer(token, name="token")
+app.command()(serve)
 
 
 def _complete_name(incomplete: str) -> list[str]:

@@ -37,10 +37,13 @@ def open_ledger(url: str | None, config: Path | None) -> Ledger:
         raise ConfigurationError("the ledger is not installed; try: pip install refundry-ledger")
     from refundry_ledger import Ledger
 
-    chosen = url or read_config(config).get("ledger", DEFAULT_LEDGER)
+    described = read_config(config)
+    chosen, keep_answers = url or described.get("ledger", DEFAULT_LEDGER), described.get("keep_answers", True)
     if not isinstance(chosen, str):
         raise ConfigurationError("ledger in refundry.toml must be text: a file, or postgresql://...")
-    return Ledger.open(chosen)
+    if not isinstance(keep_answers, bool):
+        raise ConfigurationError("keep_answers in refundry.toml must be true or false")
+    return Ledger.open(chosen, keep_answers=keep_answers)
 
 
 def add_refund(account: str, fields: Mapping[str, str | None], *, ledger: str | None, config: Path | None) -> ExitCode:

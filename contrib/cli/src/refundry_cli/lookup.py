@@ -5,20 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import typer
 
+from refundry.account import Account
 from refundry.model import Refund, RefundQuery
 from refundry_cli.connect import Target, open_client
 from refundry_cli.exits import ExitCode, code_of_outcome, code_of_status
-from refundry_cli.render import clean, is_terminal, print_refund, to_json
+from refundry_cli.render import clean, facts_of, is_terminal, print_facts, to_json
 
 
 def get_refund(target: Target, query: RefundQuery, *, as_json: bool) -> ExitCode:
     """Ask once and show the answer."""
     with open_client(target) as client:
         refund = client.get(query)
-    _show(refund, as_json)
+    _show(refund, client.account, as_json)
     return code_of_status(refund.status)
 
 
@@ -27,16 +30,26 @@ def wait_for_refund(target: Target, query: RefundQuery, *, timeout: float, as_js
     with open_client(target) as client, _progress() as on_poll:
         outcome = client.wait(query, timeout=timeout, on_poll=on_poll)
     if outcome.refund:
-        _show(outcome.refund, as_json)
+        _show(outcome.refund, client.account, as_json)
     typer.echo(clean(outcome.explanation), err=True)
     return code_of_outcome(outcome)
 
 
-def _show(refund: Refund, as_json: bool) -> None:
+def _show(refund: Refund, account: Account, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(refund.to_dict()))
-    else:
-        print_refund(refund)
+        return
+    print_facts(facts_of(refund) | _in_words(refund, account))
+
+
+def _in_words(refund: Refund, account: Account) -> dict[str, str]:
+    """The sentence for the customer, where it can be made."""
+    if find_spec("refundry_explain") is None:
+        return {}
+    from refundry_explain import explain
+
+    within = account.connector.settles_within
+    return {"sentence": explain(refund, now=datetime.now(UTC), settles_within=within).sentence}
 
 
 @contextmanager

@@ -174,11 +174,6 @@ def rich_row(cells: Sequence[str]) -> Text:
     return Text("  ").join(Text(*part) for part in parts)
 
 
-def print_refund(refund: Refund) -> None:
-    """Show one refund on stdout."""
-    print_facts(facts_of(refund))
-
-
 def print_facts(facts: Mapping[str, str]) -> None:
     """Show facts on stdout, one a line."""
     if not is_terminal(sys.stdout):

@@ -30,8 +30,8 @@ def run_tracker(
     """Ask for what is due, once or until a signal; `ExitCode.UNAVAILABLE` when an account could not be asked at all."""
     with (
         open_ledger(ledger, config) as books,
-        _clients(names, config) as clients,
-        _until_signal() as stop,
+        clients_of(names, config) as clients,
+        until_signal() as stop,
         _progress() as say,
     ):
         from refundry_ledger.outbox import configured
@@ -58,7 +58,8 @@ def replay_events(account: str, *, ledger: str | None, config: Path | None) -> E
 
 
 @contextmanager
-def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+def clients_of(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+    """The clients of these accounts, or of all in ``refundry.toml``. Raises `ConfigurationError` if there are none."""
     chosen = list(names) or list(account_names(config))
     if not chosen:
         raise ConfigurationError("there is no account to ask: name one, or write it into refundry.toml")
@@ -66,7 +67,8 @@ def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundC
         yield [stack.enter_context(open_client(Target(name=name, config=config))) for name in chosen]
 
 
-def _until_signal() -> AbstractContextManager[threading.Event]:
+def until_signal() -> AbstractContextManager[threading.Event]:
+    """An event that SIGINT and SIGTERM set."""
     # Here, for it is only known now that the ledger is installed.
     from refundry_ledger.watching import until_signal
 

@@ -45,9 +45,9 @@ def insert_new(connection: Connection, table: Table, values: dict[str, Any], *un
     return connection.execute(statement.returning(table.c[unique[0]])).first() is not None
 
 
-def count(account: Locked, name: str) -> None:
-    """Add one to a counter of the account."""
+def count(account: Locked, name: str, times: int = 1) -> None:
+    """Add to a counter of the account."""
     key = {"account_id": account.id, "name": name}
     insert_new(account.connection, counters, {**key, "value": 0}, *key)
     one = (counters.c.account_id == account.id, counters.c.name == name)
-    account.connection.execute(update(counters).where(*one).values(value=counters.c.value + 1))
+    account.connection.execute(update(counters).where(*one).values(value=counters.c.value + times))

@@ -52,13 +52,14 @@ def claim_due(
 def claim_one(
     connection: Connection, refund_id: int, account: str, owner: str, *, now: datetime, lease: timedelta
 ) -> Claim | None:
-    """Claim one refund of an account, due or not; None for another account's and while somebody else holds it."""
+    """Claim one refund of this account, due or not; None while another process has it, or there is none."""
     free = or_(refunds.c.lease_until.is_(None), refunds.c.lease_until <= now)
-    its_account = select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
-    wanted = (refunds.c.id == refund_id, refunds.c.account_id == its_account, refunds.c.merged_into.is_(None), free)
-    held = update(refunds).where(*wanted).values(lease_owner=owner, lease_until=now + lease).returning(*refunds.c)
-    row = connection.execute(held).mappings().one_or_none()
-    return None if row is None else Claim(refund=record_of(row, account), owner=owner, until=now + lease)
+    mine = refunds.c.account_id == select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+    until = now + lease
+    statement = update(refunds).where(refunds.c.id == refund_id, refunds.c.merged_into.is_(None), mine, free)
+    statement = statement.values(lease_owner=owner, lease_until=until)
+    row = connection.execute(statement.returning(*refunds.c)).mappings().one_or_none()
+    return Claim(refund=record_of(row, account), owner=owner, until=until) if row else None
 
 
 def complete(account: Locked, claim: Claim, before: Row, following: Next) -> None:

@@ -12,7 +12,17 @@ from sqlalchemy import Connection, insert, select, update
 from refundry.state import Flag, Observation, State, fold
 from refundry.times import to_iso
 from refundry_ledger.accounts import Locked
-from refundry_ledger.records import Row, attention, details, flags_of, money, money_columns, observation_of
+from refundry_ledger.records import (
+    Row,
+    attention,
+    details,
+    flags_of,
+    money,
+    money_columns,
+    observation_of,
+    plain_text,
+    reason,
+)
 from refundry_ledger.schema import observations, outbox, refunds
 
 FIRST_SAMPLE = timedelta(days=1)
@@ -44,7 +54,8 @@ def refold(account: Locked, refund_id: int) -> None:
         "connector_status": state.connector_status,
         "since": state.since,
         **money_columns(state.amount),
-        "details": details(state),
+        "acquirer_reference_number": plain_text(state.acquirer_reference_number),
+        "details": reason(state),
         "first_observed": state.first_observed,
         "last_observed": state.last_observed,
         "flags": sorted(flag.value for flag in state.flags),

@@ -23,31 +23,34 @@ from refundry_ledger import claims, outbox, receiving, recording
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.database import Database
 from refundry_ledger.folding import observations_of, row_of
-from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, observation_of, record_of
-from refundry_ledger.schema import accounts, counters, observations, refunds
+from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of
+from refundry_ledger.schema import accounts, refunds
+from refundry_ledger.shelf import Shelf
 from refundry_ledger.tracking import Tracker, by_name
 
 LEASE = timedelta(minutes=5)
 
 
-class Ledger:
+class Ledger(Shelf):
     """The refunds of a merchant. Safe to share between threads and processes; a context manager closes it.
 
     Args:
         url: a file for SQLite, or ``postgresql://...``; as text or as SQLAlchemy's `URL`.
         clock: another clock than the machine's.
+        keep_answers: keep what processors answer, for people to look at; else only its digest.
 
     Use `Ledger.open`, which also creates or upgrades the tables. Raises `ConfigurationError` for any other address.
     """
 
-    def __init__(self, url: str | URL, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str | URL, *, clock: Clock | None = None, keep_answers: bool = True) -> None:
         self.database = Database(url)
         self.clock = clock or SystemClock()
+        self.keep_answers = keep_answers
 
     @classmethod
-    def open(cls, url: str | URL, *, clock: Clock | None = None) -> Self:
+    def open(cls, url: str | URL, *, clock: Clock | None = None, keep_answers: bool = True) -> Self:
         """The ledger at this address, its tables created or upgraded where they need it."""
-        ledger = cls(url, clock=clock)
+        ledger = cls(url, clock=clock, keep_answers=keep_answers)
         ledger.database.upgrade()
         return ledger
 
@@ -132,7 +135,9 @@ class Ledger:
             return History(refund=known, observations=tuple(in_order(said)), state=state)
 
     def find(self, identifier: str | int) -> list[RefundRecord]:
-        """The refunds with this identifier: the processor's, the merchant's, the payment's, or the ledger's number."""
+        """The refunds with this identifier: the processor's, the merchant's, the payment's, the acquirer's reference,
+        or, as an ``int``, the ledger's number.
+        """
         return self._select(_named(identifier), refunds.c.merged_into.is_(None))
 
     def needing_attention(self) -> list[RefundRecord]:
@@ -145,21 +150,6 @@ class Ledger:
             seen = {"acknowledged": refunds.c.flags, "notice": None, "needs_attention": False}
             connection.execute(update(refunds).where(refunds.c.id == refund_id).values(**seen))
         return self._by_number(refund_id)
-
-    def parked(self, account: str) -> list[Observation]:
-        """What was said about no refund that is known, or about one of several."""
-        query = select(observations).join(accounts, accounts.c.id == observations.c.account_id)
-        parked = (accounts.c.name == account, observations.c.refund_id.is_(None))
-        with self.database.reading() as connection:
-            rows = connection.execute(query.where(*parked).order_by(observations.c.id)).mappings().all()
-        return [observation_of(row, account) for row in rows]
-
-    def refused_signatures(self, account: str) -> int:
-        """How many webhooks of this account were refused for their signature."""
-        query = select(counters.c.value).join(accounts).where(accounts.c.name == account)
-        with self.database.reading() as connection:
-            value = connection.execute(query.where(counters.c.name == receiving.REFUSED)).scalar_one_or_none()
-        return value or 0
 
     # What is still to be asked
 
@@ -203,8 +193,7 @@ class Ledger:
         Once the claim's lease has ended it does nothing, for the refund may be another process's. Raises
         `ConfigurationError` for the client of another account.
         """
-        clients = by_name({claim.refund.account: client})
-        return Tracker(database=self.database, clock=self.clock, clients=clients, lease=LEASE).check(claim)
+        return self.tracker({claim.refund.account: client}).check(claim)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back; the refund stays due."""
@@ -232,16 +221,25 @@ class Ledger:
         An account that cannot be asked at all is in the pass's ``errors`` and harms no other. Raises
         `ConfigurationError` for a client under another name than its account's.
         """
-        tracker = Tracker(
-            database=self.database,
-            clock=self.clock,
-            clients=by_name(clients),
-            limit=limit,
-            concurrency=concurrency,
-            lease=lease,
-            stop=stop or threading.Event(),
-        )
-        return tracker.run()
+        stop = stop or threading.Event()
+        return self.tracker(clients, limit=limit, concurrency=concurrency, lease=lease, stop=stop).run()
+
+    def ask_now(self, client: RefundClient, refund_id: int) -> RefundRecord:
+        """Ask the processor for one refund, whatever its schedule, and write what it answers.
+
+        Raises `RefundNotFound` for a refund of another account, and, once it is written, the error that came instead
+        of an answer. While another process asks for it, what is known is returned.
+        """
+        self.tracker([client]).ask_now(refund_id)
+        return self._by_number(refund_id)
+
+    def tracker(self, clients: Mapping[str, RefundClient] | Iterable[RefundClient], **options: Any) -> Tracker:
+        """What asks for refunds and writes the answers into this ledger; ``options`` are those of `Tracker`.
+
+        Raises `ConfigurationError` for a client under another name than its account's.
+        """
+        ours = {"lease": LEASE, "keep_answers": self.keep_answers}
+        return Tracker(database=self.database, clock=self.clock, clients=by_name(clients), **{**ours, **options})
 
     # What goes out
 
@@ -289,5 +287,6 @@ def _named(identifier: str | int) -> Any:
         refunds.c.connector_refund_id == identifier,
         refunds.c.merchant_refund_id == identifier,
         refunds.c.connector_transaction_id == identifier,
+        refunds.c.acquirer_reference_number == identifier,
         refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
     )

@@ -26,6 +26,8 @@ from refundry_ledger.records import Pass, Receipt, Row, plain_text, storable
 from refundry_ledger.schema import accounts, event_items, events
 
 REFUSED = "refused signatures"
+ODD = (DataError, IntegrityError, ValueError, TypeError)
+"""What something odd in a webhook may raise while it is stored."""
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SHORTEST_SECRET = 4
 # By its form, for the client may have digested the registered address instead of the one that was called.
@@ -34,34 +36,43 @@ _DIGEST = re.compile(r"[0-9a-f]{64}-[0-9]+")
 
 def receive(database: Database, client: RefundClient, event: Event, now: datetime) -> Receipt:
     """Verify a webhook, map it, store it. See `refundry_ledger.Ledger.receive`."""
-    name = client.account.name
     try:
-        delivery = client.handle_event(
-            body=event.body, headers=event.headers, method=event.method, url=event.url, received_at=event.received_at
-        )
+        delivery = verified(client, event)
     except SignatureError:
         with database.writing() as connection:
-            count(_lock(connection, client, now), REFUSED)
+            count(lock(connection, client, now), REFUSED)
         raise
-    except MappingError as error:
-        if error.reply is None:  # it failed before it was verified
-            raise
-        delivery = Delivery(events=(), reply=error.reply, problems=(error,))
     with database.reading() as connection:
-        if not _is_new(connection, name, event, delivery):
+        if not _is_new(connection, client.account.name, event, delivery):
             return _receipt(delivery, duplicate=True)
     try:
         return _write(database, client, event, delivery, now)
-    except (DataError, IntegrityError, ValueError, TypeError) as error:
-        # The webhook itself must not be lost for something odd that it says.
-        problem = MappingError(f"{type(error).__name__} while it was stored: please report it")
-        return _write(database, client, event, attrs.evolve(delivery, events=(), problems=(problem,)), now)
+    except ODD as error:
+        return _write(database, client, event, unreadable(delivery, error), now)
+
+
+def verified(client: RefundClient, event: Event) -> Delivery:
+    """What an authentic webhook says, or that it cannot be read. Raises `SignatureError` and what else refuses it."""
+    try:
+        return client.handle_event(
+            body=event.body, headers=event.headers, method=event.method, url=event.url, received_at=event.received_at
+        )
+    except MappingError as error:
+        if error.reply is None:  # it failed before it was verified
+            raise
+        return Delivery(events=(), reply=error.reply, problems=(error,))
+
+
+def unreadable(delivery: Delivery, error: Exception) -> Delivery:
+    """The delivery without what it says: the webhook itself must not be lost for something odd in it."""
+    problem = MappingError(f"{type(error).__name__} while it was stored: please report it")
+    return attrs.evolve(delivery, events=(), problems=(problem,))
 
 
 def _write(database: Database, client: RefundClient, event: Event, delivery: Delivery, now: datetime) -> Receipt:
     with database.writing() as connection:
-        account = _lock(connection, client, now)
-        return _receipt(delivery, duplicate=_store(account, client.account, event, delivery))
+        account = lock(connection, client, now)
+        return _receipt(delivery, duplicate=store(account, client.account, event, delivery))
 
 
 def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
@@ -74,15 +85,16 @@ def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
     for number in numbers:
         with database.writing() as connection:
             row = connection.execute(select(events).where(events.c.id == number)).mappings().one()
-            event = _event_of(row)
-            delivery = _map_again(client, event, verified=row["verified"])
-            _store(_lock(connection, client, now), client.account, event, delivery)
+            event = event_of(row)
+            delivery = map_again(client, event, verified=row["verified"])
+            store(lock(connection, client, now), client.account, event, delivery)
         problem = next(iter(delivery.problems), None)
         result += Pass(failed=1, errors={f"event {number}": problem.message}) if problem else Pass(done=1)
     return result
 
 
-def _lock(connection: Connection, client: RefundClient, now: datetime) -> Locked:
+def lock(connection: Connection, client: RefundClient, now: datetime) -> Locked:
+    """Lock the account of a client."""
     return lock_account(connection, client.account.name, now, client.account.connector.name)
 
 
@@ -102,7 +114,7 @@ def _is_new(connection: Connection, name: str, event: Event, delivery: Delivery)
     return known is None or (known == "unmapped" and not delivery.problems)
 
 
-def _store(account: Locked, owner: Account, event: Event, delivery: Delivery) -> bool:
+def store(account: Locked, owner: Account, event: Event, delivery: Delivery) -> bool:
     """Store a webhook and what it says; whether all of it was there before."""
     items = [(_item_key(one, number, event), one) for number, one in enumerate(delivery.events)]
     known = _known_keys(account, [key for key, _ in items])
@@ -148,8 +160,15 @@ def _store_event(account: Locked, owner: Account, event: Event, delivery: Delive
     if known is not None:
         account.connection.execute(update(events).where(events.c.id == known).values(**outcome))
         return known
+    values = event_columns(account, owner, event, delivery)
+    added = insert(events).values(**values, **outcome).returning(events.c.id)
+    return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
+
+
+def event_columns(account: Locked, owner: Account, event: Event, delivery: Delivery) -> dict[str, Any]:
+    """The columns of a webhook, without what came of it."""
     believed = any(one.refund is not None for one in delivery.events)
-    values = {
+    return {
         "account_id": account.id,
         "digest": event.digest,
         "method": plain_text(event.method),
@@ -159,8 +178,6 @@ def _store_event(account: Locked, owner: Account, event: Event, delivery: Delive
         "received_at": event.received_at,
         "verified": believed or not owner.connector.unsigned_events,
     }
-    added = insert(events).values(**values, **outcome).returning(events.c.id)
-    return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
 
 
 def _outcome(delivery: Delivery) -> dict[str, Any]:
@@ -204,11 +221,12 @@ def _without_secrets(text: str | None, secrets: Sequence[str]) -> str | None:
     return text
 
 
-def _event_of(row: Row) -> Event:
+def event_of(row: Row) -> Event:
+    """A stored webhook as it came."""
     return Event(**{name: row[name] for name in ("method", "url", "headers", "body", "received_at")})
 
 
-def _map_again(client: RefundClient, event: Event, *, verified: bool) -> Delivery:
+def map_again(client: RefundClient, event: Event, *, verified: bool) -> Delivery:
     """Map a stored event. It was verified when it came; a header that proved it may not have been kept."""
     try:
         mapped = client.account.hooks.map_event(event)

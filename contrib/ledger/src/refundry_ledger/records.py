@@ -141,6 +141,11 @@ def details(one: Observation | State) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
+def reason(state: State) -> dict[str, Any]:
+    """What stands in the column ``details`` of a refund: its reference has a column of its own, to be searched."""
+    return {name: value for name, value in details(state).items() if name == "error"}
+
+
 def read_details(stored: dict[str, Any]) -> dict[str, Any]:
     """The fields that `details` wrote."""
     error = stored.get("error")
@@ -200,7 +205,7 @@ def record_of(row: Row, account: str) -> RefundRecord:
         expected=money(row["expected_amount"], row["expected_currency"]),
         status=RefundStatus(row["status"]) if row["status"] else None,
         amount=money(row["amount"], row["currency"]),
-        **read_details(row["details"]),
+        error=read_details(row["details"])["error"],
         flags=flags,
         attention=attention(flags, row["acknowledged"], row["notice"]),
         **{name: row[name] for name in _SAME},
@@ -208,7 +213,15 @@ def record_of(row: Row, account: str) -> RefundRecord:
 
 
 _SAME = (
-    *("connector_status", "since", "first_observed", "last_observed", "needs_attention", "changes"),
+    *(
+        "connector_status",
+        "since",
+        "acquirer_reference_number",
+        "first_observed",
+        "last_observed",
+        "needs_attention",
+        "changes",
+    ),
     *("added_at", "asked_at", "attempts", "next_due"),
 )
 

@@ -82,6 +82,7 @@ refunds = Table(
     Column("since", Utc),
     Column("amount", BigInteger),
     Column("currency", String(3)),
+    Column("acquirer_reference_number", Text),
     Column("details", JSON, nullable=False),
     Column("first_observed", Utc),
     Column("last_observed", Utc),
@@ -106,6 +107,7 @@ Index("ix_refunds_account_due", refunds.c.account_id, refunds.c.next_due, postgr
 Index("ix_refunds_connector_refund_id", refunds.c.connector_refund_id)
 Index("ix_refunds_merchant_refund_id", refunds.c.merchant_refund_id)
 Index("ix_refunds_connector_transaction_id", refunds.c.connector_transaction_id)
+Index("ix_refunds_acquirer_reference_number", refunds.c.acquirer_reference_number)
 _odd = refunds.c.needs_attention
 Index("ix_refunds_attention", refunds.c.id, postgresql_where=_odd, sqlite_where=_odd)
 
@@ -128,6 +130,8 @@ events = Table(
 )
 _unmapped = events.c.outcome == "unmapped"
 Index("ix_events_unmapped", events.c.account_id, postgresql_where=_unmapped, sqlite_where=_unmapped)
+_waiting = events.c.outcome == "waiting"
+Index("ix_events_waiting", events.c.account_id, postgresql_where=_waiting, sqlite_where=_waiting)
 
 event_items = Table(
     "event_items",
@@ -165,6 +169,15 @@ observations = Table(
 )
 _parked = observations.c.refund_id.is_(None)
 Index("ix_observations_parked", observations.c.account_id, postgresql_where=_parked, sqlite_where=_parked)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("heard_at", Utc, nullable=False),
+    comment="What processors answered when asked, by its SHA-256: the same answer is kept once.",
+)
 
 outbox = Table(
     "outbox",

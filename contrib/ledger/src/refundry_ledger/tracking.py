@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import threading
@@ -24,16 +25,19 @@ from refundry.errors import (
 from refundry.model import Refund, RefundQuery
 from refundry.policy import Clock
 from refundry.state import Source, observe, observe_gone
-from refundry_ledger.accounts import Locked, lock_account
-from refundry_ledger.claims import begin_run, claim_due, complete, end_run, release
+from refundry_ledger.accounts import Locked, insert_new, lock_account
+from refundry_ledger.claims import begin_run, claim_due, claim_one, complete, end_run, release
 from refundry_ledger.database import Database
 from refundry_ledger.folding import row_of
 from refundry_ledger.recording import drop, record
 from refundry_ledger.records import Claim, Pass, RefundRecord, record_of
 from refundry_ledger.scheduling import Next, Plan, after_answer, after_error, plan_of
+from refundry_ledger.schema import answers
 
 _THE_ACCOUNTS = (AuthenticationError, ConfigurationError)
 """Errors after which no refund of the account can be asked for."""
+LONGEST_ANSWER = 1 << 17
+"""A longer one is a page of a list: only its digest is kept."""
 _MOST_ACCOUNTS_AT_ONCE = 32
 _CLAIMS_PER_WORKER = 4
 logger = logging.getLogger("refundry_ledger.tracking")
@@ -61,8 +65,22 @@ class Tracker:
     """How many requests of one account are under way at once."""
     lease: timedelta
     stop: threading.Event = attrs.field(factory=threading.Event)
+    keep_answers: bool = True
     chance: Callable[[], float] = random.random
     owner: str = attrs.field(factory=lambda: str(uuid4()))
+
+    def ask_now(self, refund_id: int) -> None:
+        """Ask for one refund, due or not. Raises what came instead of an answer, once it is written."""
+        (client,) = self.clients.values()
+        now = self.clock.now()
+        with self.database.leasing() as connection:
+            claim = claim_one(connection, refund_id, client.account.name, self.owner, now=now, lease=self.lease)
+        if claim is None:
+            return
+        asked = ask(client, claim.refund.query)
+        self._settle(claim, asked)
+        if asked.error is not None:
+            raise asked.error
 
     def run(self) -> Pass:
         """Ask for everything that is due now; what becomes due meanwhile is left for the next pass."""
@@ -104,16 +122,17 @@ class Tracker:
 
     def check(self, claim: Claim) -> Pass:
         """Ask for one refund that was claimed and write what is answered; nothing once the claim's lease has ended."""
-        name = claim.refund.account
-        client = self.clients[name]
         if self.clock.now() >= claim.until:
             return Pass()
-        asked = None if self.stop.is_set() else ask(client, claim.refund.query)
+        client = self.clients[claim.refund.account]
+        return self._settle(claim, None if self.stop.is_set() else ask(client, claim.refund.query))
+
+    def _settle(self, claim: Claim, asked: Asked | None) -> Pass:
         if asked is not None and not isinstance(asked.error, _THE_ACCOUNTS):
             return self._write(claim, asked)
         with self.database.leasing() as connection:
             release(connection, claim)
-        return Pass(errors={name: str(asked.error)}) if asked else Pass()
+        return Pass(errors={claim.refund.account: str(asked.error)}) if asked else Pass()
 
     def _write(self, claim: Claim, asked: Asked) -> Pass:
         try:
@@ -128,6 +147,8 @@ class Tracker:
         owner = self.clients[claim.refund.account].account
         with self.database.writing() as connection:
             account = lock_account(connection, owner.name, self.clock.now(), owner.connector.name)
+            if self.keep_answers:
+                keep_answers(account, asked.refunds)
             write_answer(account, claim, asked, plan_of(owner), self.chance())
 
 
@@ -159,6 +180,13 @@ def ask(client: RefundClient, query: RefundQuery) -> Asked:
     except Exception as error:  # noqa: BLE001  a strange transport must not harm other refunds
         logger.error("asking account %s raised %s", client.account.name, type(error).__name__)
         return Asked(error=error)
+
+
+def keep_answers(account: Locked, answered: Iterable[Refund]) -> None:
+    """Keep what these refunds were read from, each body once; one that is too long only by its digest."""
+    for raw in {one.raw for one in answered if 0 < len(one.raw) <= LONGEST_ANSWER}:
+        row = {"digest": hashlib.sha256(raw).hexdigest(), "body": raw, "heard_at": account.now}
+        insert_new(account.connection, answers, row, "digest")
 
 
 def write_answer(account: Locked, claim: Claim, asked: Asked, plan: Plan, chance: float) -> None:

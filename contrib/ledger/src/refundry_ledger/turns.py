@@ -19,7 +19,6 @@ from refundry_ledger.claims import begin_run
 from refundry_ledger.ledger import LEASE, Ledger
 from refundry_ledger.records import Pass
 from refundry_ledger.schema import accounts, refunds
-from refundry_ledger.tracking import Tracker
 
 
 @attrs.frozen(kw_only=True)
@@ -65,16 +64,8 @@ def run_turn(
     name, owner = client.account.name, str(uuid4())
     if turn is not None and not _take(ledger, turn, owner, lease):
         return Pass()
-    done = Tracker(
-        database=ledger.database,
-        clock=ledger.clock,
-        clients={name: client},
-        limit=limit,
-        concurrency=concurrency,
-        lease=lease,
-        stop=stop or threading.Event(),
-        owner=owner,
-    ).run()
+    stop = stop or threading.Event()
+    done = ledger.tracker([client], limit=limit, concurrency=concurrency, lease=lease, stop=stop, owner=owner).run()
     if done.errors:
         with ledger.database.leasing() as connection:
             begin_run(connection, name, owner, now=ledger.clock.now(), lease=lease)

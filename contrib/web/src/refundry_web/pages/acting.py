@@ -1,0 +1,88 @@
+"""What the pages' forms do: sign in and out, ask a processor, say that somebody looked. Each has a CSRF token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from refundry.errors import RefundNotFound, RefundryError
+from refundry_web.access import DeskOf, PageOperator, csrf_checked, signed_in
+from refundry_web.access import sign_in as begin
+from refundry_web.access import sign_out as end
+from refundry_web.pages.finding import Number, refund_page
+from refundry_web.pages.rendering import path_to, show
+from refundry_web.problems import Problem, problem_of
+
+router = APIRouter()
+
+_CHECKED = [Depends(csrf_checked)]
+_LONGEST_PATH = 2000
+
+
+@router.get("/sign-in")
+def sign_in_form(request: Request, next: Annotated[str, Query(max_length=_LONGEST_PATH)] = "") -> Response:  # noqa: A002
+    """The form that takes a token."""
+    if signed_in(request):
+        return RedirectResponse(_own_path(request, next), status_code=303)
+    return show(request, "sign_in.html", title="Sign in", next=next, wrong=None)
+
+
+@router.post("/sign-in", dependencies=_CHECKED)
+def sign_in(
+    request: Request,
+    token: Annotated[str, Form(max_length=1000)],
+    next: Annotated[str, Form(max_length=_LONGEST_PATH)] = "",  # noqa: A002
+) -> Response:
+    """Begin a session, and go on to where the person wanted to go."""
+    try:
+        begin(request, token)
+    except Problem as problem:
+        wrong = f"{problem.detail[:1].upper()}{problem.detail[1:]}."
+        page = show(request, "sign_in.html", status_code=problem.status, title="Sign in", next=next, wrong=wrong)
+        page.headers.update(problem.headers)
+        return page
+    return RedirectResponse(_own_path(request, next), status_code=303)
+
+
+@router.post("/sign-out", dependencies=_CHECKED)
+def sign_out(request: Request) -> Response:
+    """End the session."""
+    end(request)
+    return RedirectResponse(path_to(request, "sign_in"), status_code=303)
+
+
+@router.post("/refunds/{refund_id}/ask", dependencies=_CHECKED)
+def ask(request: Request, desk: DeskOf, person: PageOperator, refund_id: Number) -> Response:
+    """Ask the processor now, and show what came of it."""
+    found = desk.ledger.find(refund_id)
+    if not found:
+        raise RefundNotFound("the ledger has no refund of this number")
+    client = desk.clients.get(found[0].account)
+    if client is None:
+        raise Problem(409, f"no client of the account {found[0].account!r} is set up here")
+    try:
+        desk.ledger.ask_now(client, refund_id)
+    except RefundryError as error:
+        problem = problem_of(error)
+        return refund_page(request, desk, person, refund_id, told_off=problem.detail, status_code=problem.status)
+    return RedirectResponse(path_to(request, "refund", refund_id=refund_id), status_code=303)
+
+
+@router.post("/refunds/{refund_id}/acknowledge", dependencies=_CHECKED)
+def acknowledge(
+    request: Request, desk: DeskOf, person: PageOperator, refund_id: Number, back: Annotated[str, Form()] = ""
+) -> Response:
+    """Somebody has looked at it: it needs a person again only for something new."""
+    desk.ledger.acknowledge(refund_id)
+    to_list = back == "attention"
+    path = path_to(request, "attention") if to_list else path_to(request, "refund", refund_id=refund_id)
+    return RedirectResponse(path, status_code=303)
+
+
+def _own_path(request: Request, wanted: str) -> str:
+    """A path of this desk; anything else becomes the first page."""
+    home = path_to(request, "home")
+    is_own = wanted.startswith(home) and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return wanted if is_own else home
