@@ -15,8 +15,7 @@ from refundry.account import HOOKS
 from refundry.connector import Connector, Operation
 from refundry.errors import RefundryError
 from refundry.model import UNKNOWN, Money, Refund, RefundQuery, RefundStatus
-from refundry.testing.clock import FakeClock
-from refundry.testing.wiring import Wiring, sandbox_of
+from refundry.testing.wiring import FakeClock, Wiring, sandbox_of
 
 
 class Cases:

@@ -23,8 +23,7 @@ from refundry.errors import RefundryError
 from refundry.model import FAILED, PENDING, SUCCEEDED, Refund
 from refundry.plugins import connector_hooks
 from refundry.testing.cases import Cases
-from refundry.testing.clock import FakeClock
-from refundry.testing.wiring import sandbox_of
+from refundry.testing.wiring import FakeClock, sandbox_of
 
 KINDS = ("documented shape", "recorded")
 REDACTED = "REDACTED"

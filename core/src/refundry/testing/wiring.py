@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -18,9 +19,31 @@ from refundry.http import Event, Moment, Response, WireRequest
 from refundry.model import Delivery, Refund
 from refundry.plugins import load_sandbox, sandbox_hooks
 from refundry.sandbox import Book, Call, ConnectorSandbox, answer
-from refundry.testing.clock import FakeClock
 
 NONCE = "00000000-0000-4000-8000-000000000001"
+
+
+class FakeClock:
+    """A `refundry.policy.Clock` whose ``sleep`` takes no time; ``slept`` lists what was waited."""
+
+    def __init__(self, start: datetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._elapsed += seconds
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass."""
+        self._elapsed += by.total_seconds()
 
 
 class Wiring(BaseAdapter):
