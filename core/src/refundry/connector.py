@@ -188,6 +188,8 @@ class Connector(_Declared):
     """Alternative sets of settings."""
     key_prefixes: ClassVar[Mapping[str, Mapping[Environment, tuple[str, ...]]]] = {}
     """By setting and environment: how its keys begin, where one host serves both environments."""
+    only_currency: ClassVar[str | None] = None
+    """The one currency that the processor settles in, where no answer says which; None where there are several."""
     rate_limit: ClassVar[Mapping[Environment, float]] = {}
     """Requests per second that the processor allows."""
     request_id_header: ClassVar[str | None] = None

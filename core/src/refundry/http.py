@@ -144,7 +144,7 @@ class Response:
 
     def xml(self) -> Element:
         """The body as XML, without entities or a document type. Raises `MappingError`."""
-        return parse_xml(self.body)
+        return self._parsed_xml
 
     def header(self, name: str) -> str | None:
         """A header by its name in any case."""
@@ -158,6 +158,10 @@ class Response:
     @cached_property
     def _parsed_json(self) -> Any:
         return parse_json(self.body)
+
+    @cached_property
+    def _parsed_xml(self) -> Element:
+        return parse_xml(self.body)
 
 
 _HTML_STARTS = (b"<!doctype", b"<html>", b"<html lan")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundry import money, times
-from refundry.errors import AmbiguousRefund, InvalidQuery, MappingError, RefundNotFound
+from refundry.errors import InvalidQuery, MappingError
 from refundry.model import Money, Refund, RefundEvent, RefundPage, RefundQuery
 
 if TYPE_CHECKING:
@@ -190,35 +190,6 @@ def page(
         problems=[result for result in results if isinstance(result, MappingError)],
         cursor=cursor,
     )
-
-
-def asked_refund(
-    query: RefundQuery,
-    items: Sequence[object],
-    *,
-    where: str,
-    refund_id: str,
-    reference: Callable[[Fields], str | None],
-) -> Fields:
-    """The one of these items that the query asks for: by the refund's own id, else by the merchant's.
-
-    Raises `AmbiguousRefund` where several fit, `RefundNotFound` where none does.
-    """
-    refunds = [Fields(item, where=where) for item in items if isinstance(item, Mapping)]
-    asked = query.connector_refund_id
-    if asked:
-        found = [refund for refund in refunds if refund.text(refund_id) == asked]
-    else:
-        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        name = "connector_refund_id" if asked else "merchant_refund_id"
-        raise AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
-    for item in items:
-        # One that cannot be read may be the one that is asked for.
-        Fields(item, where=where).required(refund_id)
-    raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
 
 def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:

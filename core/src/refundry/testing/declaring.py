@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +19,7 @@ from refundry.testing.cases import Cases
 from refundry.testing.wiring import sandbox_of
 
 LONGEST_CONNECTOR = 250
+_COSTLY = {"asyncio", "cryptography", "hypothesis", "pytest", "requests", "ssl", "unittest", "urllib3"}
 _IMPURE_MODULES = {"asyncio", "io", "os", "pathlib", "random", "requests", "secrets", "socket", "subprocess", "time"}
 _IMPURE_CALLS = {"open", "print", "now", "utcnow", "today", "uuid4", "uuid1"}
 
@@ -71,6 +74,11 @@ class DeclarationContract(Cases):
         for module in self.modules():
             lines = module.read_text().count("\n")
             assert lines <= LONGEST_CONNECTOR, f"{module.name} has {lines} lines"
+
+    def test_its_import_costs_little(self) -> None:
+        code = f"import sys, {self.connector.__module__}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+        shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+        assert _COSTLY.isdisjoint(shown.stdout.split()), "import it where it is needed, within a function"
 
     def test_its_hooks_are_pure(self) -> None:
         tree = ast.parse(Path(inspect.getfile(self.connector)).read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -14,10 +15,11 @@ from refundry.client import RefundClient
 from refundry.errors import RefundryError
 from refundry.http import Response
 from refundry.model import UNKNOWN, Refund, RefundQuery
+from refundry.sandbox import Call
 from refundry.testing.cases import Cases
 from refundry.testing.mutations import mutated_bodies
 from refundry.testing.strategies import refunds
-from refundry.testing.wiring import sandbox_of
+from refundry.testing.wiring import Wiring, sandbox_of
 
 MUTATIONS = 10_000
 _every_class = settings(
@@ -61,12 +63,13 @@ class MappingContract(Cases):
     def _mutate(self, refund: Refund, count: int, chance: Random) -> None:
         wiring = self.wiring(refund)
         self.asked(wiring, refund)
-        answered = tuple(wiring.answered)
-        query = self.query(refund)
-        for number, good in enumerate(answered):
-            client = wiring.client()
-            for body in mutated_bodies(good.body, count // len(answered), chance):
-                wiring.tamper = _once_at(number, Response(200, good.headers, body))
+        exchanges = list(zip(wiring.sent, wiring.answered, strict=True))
+        wiring.reply = _remembering(wiring.reply)  # type: ignore[method-assign, assignment]
+        client, query = wiring.client(), self.query(refund)
+        for asked, good in exchanges:
+            for body in mutated_bodies(good.body, count // len(exchanges), chance):
+                wiring.tamper = _only_to(asked, wiring, Response(200, good.headers, body))
+                client._exchange.tokens.keep(None, 0)
                 self._check_mutated(client, query, body)
 
     def _check_mutated(self, client: RefundClient, query: RefundQuery, body: bytes) -> None:
@@ -83,12 +86,21 @@ class MappingContract(Cases):
         assert mapped.refund_amount is None or type(mapped.refund_amount.minor_amount) is int
 
 
-def _once_at(number: int, odd: Response) -> Any:
-    count = -1
-
+def _only_to(asked: Any, wiring: Wiring, odd: Response) -> Callable[[Response], Response]:
     def tamper(response: Response) -> Response:
-        nonlocal count
-        count += 1
-        return odd if count == number else response
+        last = wiring.sent[-1]
+        return odd if (last.method, last.url) == (asked.method, asked.url) else response
 
     return tamper
+
+
+def _remembering(reply: Callable[[Call], Response]) -> Callable[[Call], Response]:
+    known: dict[tuple[str, str, bytes], Response] = {}
+
+    def remember(call: Call) -> Response:
+        key = (call.method, call.url, call.body)
+        if key not in known:
+            known[key] = reply(call)
+        return known[key]
+
+    return remember

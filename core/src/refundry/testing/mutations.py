@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from refundry.errors import MappingError
+from refundry.http import parse_xml
 
 ODD_VALUES: tuple[Any, ...] = (
     None,
@@ -62,16 +66,24 @@ ODD_BODIES: tuple[bytes, ...] = (
 def mutated_bodies(body: bytes, count: int, chance: Random) -> Iterator[bytes]:
     """So many bodies that differ from this one: odd ones, then values dropped, replaced or moved, and bytes cut."""
     yield from ODD_BODIES[:count]
-    document = _parse(body)
+    document, root = _parse(body), _parse_xml(body)
     for _ in range(count - len(ODD_BODIES)):
-        if document is None or chance.random() < 0.1:
+        if (document is None and root is None) or chance.random() < 0.1:
             yield _broken(body, chance)
+        elif root is not None:
+            yield _mutated_xml(copy.deepcopy(root), chance)
         else:
             yield _mutated(_parse(body), chance)
 
 
 def replace_one_item(body: bytes, item: Any) -> bytes:
-    """The body with the middle item of its first list of objects replaced. Raises `LookupError` without such a list."""
+    """The body with the middle item of its first list of objects replaced; in XML, by an element that is odd.
+
+    Raises `LookupError` without such a list.
+    """
+    root = _parse_xml(body)
+    if root is not None:
+        return _replaced_in_xml(root)
     document = _parse(body)
     for parent, key in _places(document):
         value = parent[key]
@@ -109,6 +121,41 @@ def _mutated(changed: Any, chance: Random) -> bytes:
         else:
             parent[key] = [parent[key]]
     return _dump(changed)
+
+
+def _parse_xml(body: bytes) -> Element | None:
+    try:
+        return parse_xml(body)
+    except MappingError:
+        return None
+
+
+def _mutated_xml(root: Element, chance: Random) -> bytes:
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        places = [(parent, child) for parent in root.iter() for child in parent]
+        if not places:
+            break
+        parent, child = chance.choice(places)
+        action = chance.random()
+        if action < 0.3:
+            parent.remove(child)
+        elif action < 0.4:
+            parent.append(copy.deepcopy(child))
+        else:
+            child.clear()
+            child.text = chance.choice([value for value in ODD_VALUES if isinstance(value, str)])
+    return tostring(root)
+
+
+def _replaced_in_xml(root: Element) -> bytes:
+    for parent in root.iter():
+        for name in {child.tag for child in parent}:
+            items = parent.findall(name)
+            if len(items) > 2:
+                items[len(items) // 2].clear()
+                SubElement(items[len(items) // 2], "odd").text = "1"
+                return tostring(root)
+    raise LookupError("the page has no list of elements")
 
 
 def _broken(body: bytes, chance: Random) -> bytes:

@@ -33,7 +33,7 @@ def refunds(
     """Refunds with one of these status words and no more than the sandbox can express."""
     word = draw(st.sampled_from(words))
     status = connector.statuses[word]
-    currency = sandbox.settings.get("currency") or draw(st.sampled_from(CURRENCIES))
+    currency = connector.only_currency or sandbox.settings.get("currency") or draw(st.sampled_from(CURRENCIES))
     amount = draw(st.sampled_from(AMOUNTS) | st.integers(0, 10**12))
     needed = frozenset.intersection(*connector.identifiers)
     fields: dict[str, st.SearchStrategy[Any]] = {

@@ -6,8 +6,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from refundry.auth import basic_credentials
 from refundry.errors import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from refundry.connector import Connector, Listing, setting
 from refundry.errors import (
@@ -145,7 +145,7 @@ class Elavon(Connector):
 
 
 def _elements(fields: Mapping[str, str]) -> str:
-    return "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
+    return "".join(f"<{name}>{escape(value, quote=False)}</{name}>" for name, value in fields.items())
 
 
 def _answer(response: Response) -> Fields:

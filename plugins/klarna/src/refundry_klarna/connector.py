@@ -9,6 +9,7 @@ from typing import Any
 from refundry.auth import basic_auth, header_auth
 from refundry.connector import Connector, Listing, one_of, setting
 from refundry.errors import (
+    AmbiguousRefund,
     AuthenticationError,
     ConfigurationError,
     ConnectorError,
@@ -19,7 +20,7 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Params, Request, Response, url_path
 from refundry.model import Refund, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, asked_refund, page
+from refundry.reading import Fields, page
 from refundry.status import SUCCEEDED
 from refundry.times import to_iso
 
@@ -111,8 +112,7 @@ class Klarna(Connector):
         answer = Fields(response.json())
         if _is_complete(query):
             return self._refund(answer, query.connector_transaction_id, query.currency)
-        refunds = answer.required_items("refunds")
-        refund = asked_refund(query, refunds, where="refunds", refund_id="refund_id", reference=_reference)
+        refund = _asked_refund(query, answer.required_items("refunds"))
         return self._refund(refund, answer.required("order_id"), answer.text("purchase_currency"))
 
     @hookimpl
@@ -168,7 +168,7 @@ class Klarna(Connector):
         return Refund(
             connector_refund_id=fields.required("refund_id"),
             connector_transaction_id=order_id,
-            merchant_refund_id=_reference(fields),
+            merchant_refund_id=fields.text("reference"),
             status=self.status_of(word),
             connector_status=word,
             refund_amount=fields.minor_money("refunded_amount", currency=currency),
@@ -178,13 +178,23 @@ class Klarna(Connector):
         )
 
 
-def _reference(fields: Fields) -> str | None:
-    return fields.text("reference")
-
-
 def _is_complete(query: RefundQuery) -> bool:
     """Whether the refund can be asked for by itself: alone it has no currency, and needs its own id."""
     return bool(query.connector_refund_id and query.currency)
+
+
+def _asked_refund(query: RefundQuery, refunds: list[Any]) -> Fields:
+    name = "refund_id" if query.connector_refund_id else "reference"
+    asked = query.connector_refund_id or query.merchant_refund_id
+    named = [refund for refund in refunds if isinstance(refund, dict) and refund.get(name) == asked]
+    if len(named) == 1:
+        return Fields(named[0], where="refunds")
+    if named:
+        raise AmbiguousRefund(f"several refunds of this order have this {name}: ask with another identifier")
+    for refund in refunds:
+        # One that cannot be read may be the one that is asked for.
+        Fields(refund, where="refunds").required("refund_id")
+    raise RefundNotFound("the order has no such refund")
 
 
 def _returned(item: object) -> RefundQuery | None:

@@ -19,8 +19,6 @@ PATH = "/merchant/postservice.php"
 BY_PAYMENT = "check_action_status"
 BY_REQUEST = "check_action_status_txnid"
 REFUND_ACTION = "refund"
-# Amounts come without a currency: PayU India settles in one.
-CURRENCY = "INR"
 NOTHING_KNOWN = "No action status found"
 
 
@@ -46,6 +44,7 @@ class PayU(Connector):
         "failure": FAILED,
     }
     listing = Listing(basis="payment")
+    only_currency = "INR"  # amounts come without it
     unsigned_events = True
 
     key: str = setting(needed_for={"get", "list"}, help="Merchant Key")
@@ -133,7 +132,7 @@ class PayU(Connector):
             merchant_refund_id=_trimmed(fields, "token"),
             status=self.statuses.get(_folded(status), UNKNOWN),
             connector_status=status,
-            refund_amount=fields.decimal_money("amt", currency=CURRENCY),
+            refund_amount=fields.decimal_money("amt", currency=self.only_currency),
             acquirer_reference_number=_trimmed(fields, "bank_arn"),
             problems=fields.problems,
         )

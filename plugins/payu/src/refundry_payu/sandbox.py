@@ -10,7 +10,7 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
-from refundry_payu.connector import BY_PAYMENT, BY_REQUEST, CURRENCY, NOTHING_KNOWN, PATH, REFUND_ACTION, PayU
+from refundry_payu.connector import BY_PAYMENT, BY_REQUEST, NOTHING_KNOWN, PATH, REFUND_ACTION, PayU
 
 
 def _action(refund: Refund) -> dict[str, Any]:
@@ -45,20 +45,14 @@ class PayUSandbox(ConnectorSandbox[PayU]):
         "fails": ("queued", "failure"),
         "held": ("od_hit",),
     }
-    # The amount is not among them, for the answer has no currency: all is INR.
-    expressible = frozenset(
-        {
-            "connector_refund_id",
-            "connector_transaction_id",
-            "merchant_refund_id",
-            "status",
-            "connector_status",
-            "acquirer_reference_number",
-        }
-    )
+    expressible = (ConnectorSandbox.expressible - {"created_at"}) | {
+        "connector_transaction_id",
+        "merchant_refund_id",
+        "acquirer_reference_number",
+    }
     refund_ids = "1312{:05}"
     payment_ids = "170255{:05}"
-    currency = CURRENCY
+    currency = "INR"
     errors = {
         AuthenticationError: json_response({"status": 0, "msg": "Invalid Hash."}),
         RefundNotFound: _render("0", []),

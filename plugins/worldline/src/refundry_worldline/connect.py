@@ -9,9 +9,9 @@ from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, asked_refund, each_event, page
+from refundry.reading import Fields, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, event_items, failure
+from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
 
 MOST_FOUND = 100
 
@@ -67,7 +67,7 @@ class WorldlineConnect(WorldlinePlatform):
         body = response.json()
         if not query.connector_refund_id:
             items = Fields(body).required_items("refunds")
-            body = asked_refund(query, items, where="refunds", refund_id="id", reference=_reference).value
+            body = asked_item(query, items, _reference).value
         return self._refund(body, query.connector_transaction_id)
 
     @hookimpl

@@ -9,9 +9,9 @@ from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, asked_refund, each_event, page
+from refundry.reading import Fields, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, event_items, failure
+from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
 
 # Words that have no code of their own.
 WITHOUT_CODE = ("CREATED", "CANCELLED")
@@ -62,7 +62,7 @@ class WorldlineDirect(WorldlinePlatform):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         items = Fields(response.json()).required_items("refunds")
-        asked = asked_refund(query, items, where="refunds", refund_id="id", reference=_reference)
+        asked = asked_item(query, items, _reference)
         return self._refund(asked.value, _payment_of(query))
 
     @hookimpl

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from email.utils import format_datetime
 
 from refundry.connector import Connector, Secrets, setting, signing_secrets
-from refundry.errors import AuthenticationError, ConnectorError, ProcessorUnavailable, RefundNotFound, RefundryError
+from refundry.errors import (
+    AmbiguousRefund,
+    AuthenticationError,
+    ConnectorError,
+    ProcessorUnavailable,
+    RefundNotFound,
+    RefundryError,
+)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest
-from refundry.model import ErrorInfo
+from refundry.model import ErrorInfo, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_hmac, hmac_base64, required_header
 
@@ -99,3 +107,17 @@ def failure(refund: Fields) -> ErrorInfo | None:
 
 def _code(error: Fields) -> str | None:
     return error.text("errorCode") or error.text("code")
+
+
+def asked_item(query: RefundQuery, items: Sequence[object], reference: Callable[[Fields], str | None]) -> Fields:
+    """The listed refund with the id of the query, else with its reference. Raises `RefundNotFound` or a kind of it."""
+    refunds = [Fields(item) for item in items]
+    if query.connector_refund_id:
+        found = [refund for refund in refunds if refund.required("id") == query.connector_refund_id]
+    else:
+        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
+    if len(found) > 1:
+        raise AmbiguousRefund("several refunds fit: ask with connector_refund_id")
+    if not found:
+        raise RefundNotFound("there is no such refund")
+    return found[0]
