@@ -1,47 +1,63 @@
-"""What `AsyncRefundClient.get` reaches, as a share of bare aiohttp, with `get_many` and `RefundClient.get` beside it.
+"""What `AsyncRefundClient` reaches beside bare aiohttp and the official `stripe` package, for the same refund.
 
 python tests/benchmarks/aio.py [--rounds N] [--calls N]
-
-The first share is of calls per second, the second of CPU time, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import math
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
+from answering import KEY, REFUND
+from get import stripe_get
+from measuring import COSTS, Table, cost_rows, read_options, serving, take_turns, times
 
-from refundry import RefundClient
 from refundry_aio import AsyncRefundClient
 
-REFUND = "re_3Benchmark0001"
-KEY = "sk_test_benchmark"
+Call = Callable[[], Awaitable[object]]
+Works = dict[str, Callable[[], object]]
 
 
-class Cost(NamedTuple):
-    """What one call took, in seconds."""
+@asynccontextmanager
+async def clients(url: str) -> AsyncIterator[tuple[dict[str, Call], AsyncRefundClient]]:
+    """The calls that are made so many at a time, and the client for `AsyncRefundClient.get_many`."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        AsyncRefundClient("stripe", api_key=KEY, base_url=url, rate_limit=math.inf) as client,
+        stripe_async_get(url) as theirs,
+    ):
 
-    wall: float
-    cpu: float
+        async def bare() -> object:
+            async with session.get(f"{url}/v1/refunds/{REFUND}", headers=headers) as answer:
+                return await answer.json()
+
+        async def ours() -> object:
+            return await client.get(connector_refund_id=REFUND)
+
+        yield {"bare aiohttp": bare, "AsyncRefundClient.get": ours, **theirs}, client
 
 
-async def cost_of(work: Coroutine[object, object, object], calls: int) -> Cost:
-    """The cost of each of so many calls that are made in this work."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    await work
-    return Cost((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls)
+@asynccontextmanager
+async def stripe_async_get(url: str) -> AsyncIterator[dict[str, Call]]:
+    """The same by the `stripe` package on aiohttp, where it is installed."""
+    try:
+        import stripe
+    except ImportError:
+        yield {}
+        return
+    http = stripe.AIOHTTPClient()
+    client = stripe.StripeClient(KEY, base_addresses={"api": url}, http_client=http)
+    try:
+        yield {"stripe package, retrieve_async": lambda: client.v1.refunds.retrieve_async(REFUND)}
+    finally:
+        await http.close_async()
 
 
-async def repeat(call: Callable[[], Awaitable[object]], calls: int, concurrency: int) -> None:
+async def repeat(call: Call, calls: int, concurrency: int) -> None:
     """So many calls, so many of them at a time."""
 
     async def some() -> None:
@@ -58,71 +74,30 @@ async def ask_many(client: AsyncRefundClient, calls: int, concurrency: int) -> N
         pass
 
 
-def blocking(url: str, calls: int) -> Cost:
-    """The cost of each call of the blocking client."""
-    with RefundClient("stripe", api_key=KEY, base_url=url, rate_limit=math.inf) as client:
-        client.get(connector_refund_id=REFUND)
-        wall, cpu = time.perf_counter(), time.process_time()
-        for _ in range(calls):
-            client.get(connector_refund_id=REFUND)
-        return Cost((time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls)
-
-
-def show(name: str, rounds: list[Cost], bare: list[Cost]) -> None:
-    """One line, with the medians of the rounds and of their shares."""
-    wall = statistics.median(theirs.wall / ours.wall for ours, theirs in zip(rounds, bare, strict=True))
-    cpu = statistics.median(theirs.cpu / ours.cpu for ours, theirs in zip(rounds, bare, strict=True))
-    rate = 1 / statistics.median(one.wall for one in rounds)
-    spent = statistics.median(one.cpu for one in rounds) * 1e6
-    print(f"{name:<34}{rate:>8.0f}/s{spent:>10.0f} us CPU{wall:>10.2f}{cpu:>10.2f} of CPU")
-
-
-async def measure(url: str, rounds: int, calls: int) -> None:
-    """Alternate the ways, so that a change of the machine's pace meets all alike."""
-    path = f"{url}/v1/refunds/{REFUND}"
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        AsyncRefundClient("stripe", api_key=KEY, base_url=url, rate_limit=math.inf) as client,
-    ):
-
-        async def bare() -> object:
-            async with session.get(path, headers=headers) as answer:
-                return await answer.json()
-
-        async def ours() -> object:
-            return await client.get(connector_refund_id=REFUND)
-
-        for concurrency in (1, 8, 64):
-            count = max(calls // concurrency, 1) * concurrency
-            await repeat(bare, concurrency, concurrency)
-            await repeat(ours, concurrency, concurrency)
-            by_way: dict[str, list[Cost]] = {"bare aiohttp": [], "AsyncRefundClient.get": [], "get_many": []}
-            for _ in range(rounds):
-                by_way["bare aiohttp"].append(await cost_of(repeat(bare, count, concurrency), count))
-                by_way["AsyncRefundClient.get"].append(await cost_of(repeat(ours, count, concurrency), count))
-                by_way["get_many"].append(await cost_of(ask_many(client, count, concurrency), count))
-            for way, costs in by_way.items():
-                show(f"{way}, {concurrency} at a time", costs, by_way["bare aiohttp"])
+def works(runner: asyncio.Runner, calls: dict[str, Call], client: AsyncRefundClient, count: int, at_once: int) -> Works:
+    """So many calls by each way, on one event loop."""
+    made: Works = {name: lambda call=call: runner.run(repeat(call, count, at_once)) for name, call in calls.items()}
+    return {**made, "AsyncRefundClient.get_many": lambda: runner.run(ask_many(client, count, at_once))}
 
 
 def main() -> None:
-    """Start the server, measure, and end it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=960)
-    options = parser.parse_args()
-    script = Path(__file__).with_name("answering.py")
-    print(f"{'':<34}{'calls':>10}{'of each':>17}{'ratio':>10}{'ratio':>10}")
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+    """Start the server, let all ways take turns at each concurrency, and end it."""
+    options = read_options(__doc__, rounds=9, calls=960)
+    with serving() as url, asyncio.Runner() as runner:
+        opened = clients(url)
+        calls, client = runner.run(opened.__aenter__())
         try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            asyncio.run(measure(url, options.rounds, options.calls))
-            cost = blocking(url, options.calls)
-            print(f"{'RefundClient.get, 1 at a time':<34}{1 / cost.wall:>8.0f}/s{cost.cpu * 1e6:>10.0f} us CPU")
+            for concurrency in (1, 8, 64):
+                count = max(options.calls // concurrency, 1) * concurrency
+                ways = works(runner, calls, client, count, concurrency)
+                ways |= {f"{name}, blocking": times(call, count) for name, call in stripe_get(url).items()}
+                costs = take_turns(ways, options.rounds, count)
+                title = (
+                    f"{concurrency} at a time; the goal is 0.7 of the reference's speed, and 8 times the stripe package"
+                )
+                Table(f"aio-{concurrency}", title, COSTS, cost_rows(costs), goal=0.7).publish(options.results)
         finally:
-            server.terminate()
+            runner.run(opened.__aexit__(None, None, None))
 
 
 if __name__ == "__main__":

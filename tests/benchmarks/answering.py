@@ -1,4 +1,4 @@
-"""A server that gives one answer, in a process of its own so that its work is not counted."""
+"""A server that gives one answer, with the id that was asked for, in a process of its own: its work is not counted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import socket
 import sys
 import threading
 
+REFUND = "re_3Benchmark0001"
+KEY = "sk_test_benchmark"
 BODY = (
     b'{"id":"re_3Benchmark0001","object":"refund","amount":1050,"balance_transaction":"txn_3Benchmark0001","charge":'
     b'"ch_3Benchmark0001","created":1772442000,"currency":"eur","destination_details":{"card":{"reference":'
@@ -27,8 +29,9 @@ def answer(connection: socket.socket) -> None:
         while data := connection.recv(65536):
             waiting += data
             while b"\r\n\r\n" in waiting:
-                waiting = waiting.partition(b"\r\n\r\n")[2]
-                connection.sendall(ANSWER)
+                head, _, waiting = waiting.partition(b"\r\n\r\n")
+                asked = head.split(b" ", 2)[1].rpartition(b"/")[2]
+                connection.sendall(ANSWER.replace(REFUND.encode(), asked))
 
 
 def main() -> None:

@@ -5,14 +5,11 @@ python tests/benchmarks/plugins.py [--plugins N] [--rounds N]
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from measuring import STARTS, Table, fresh_start, read_options, start_rows, take_turns
 
 SOURCE = """
 from refundry.connector import Connector
@@ -36,39 +33,26 @@ def install(site: Path, number: int) -> None:
     (site / f"refundry_{name}.py").write_text(SOURCE.format(name=name))
 
 
-def milliseconds(code: str, site: Path, rounds: int) -> float:
-    """The median time of a fresh Python that runs this."""
-    environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": ""}
-    times = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True)  # noqa: S603
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times[1:])
-
-
 def main() -> None:
-    """One line for each step."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plugins", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=9)
-    options = parser.parse_args()
+    """Let the steps take turns, each with those before it."""
+    options = read_options(__doc__, plugins=60, rounds=9)
+    steps = {
+        "python": "pass",
+        "import refundry": "import refundry",
+        "and plugins": "import refundry.plugins",
+        f"and find {options.plugins} more": "import refundry.plugins as p; assert len(p.connector_names()) >= 60",
+        "and import one": "import refundry.plugins as p; p.load_connector('made7')",
+        "and the client": "from refundry import RefundClient; RefundClient('made7')",
+    }
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)
         for number in range(options.plugins):
             install(site, number)
-        empty = milliseconds("pass", site, options.rounds)
-        steps = {
-            "python": "pass",
-            "import refundry": "import refundry",
-            "and plugins": "import refundry.plugins",
-            f"and find {options.plugins} more": "import refundry.plugins as p; assert len(p.connector_names()) >= 60",
-            "and import one": "import refundry.plugins as p; p.load_connector('made7')",
-            "and the client": "from refundry import RefundClient; RefundClient('made7')",
-        }
-        for name, code in steps.items():
-            taken = milliseconds(code, site, options.rounds)
-            print(f"{name:<20}{taken:8.0f} ms{taken / empty:8.1f} times an empty start")
+        environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": ""}
+        works = {name: fresh_start(["-c", code], environment) for name, code in steps.items()}
+        rows = start_rows(take_turns(works, options.rounds, 1))
+    title = f"Finding one connector among {options.plugins}"
+    Table("plugins", title, STARTS, rows).publish(options.results)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -120,6 +122,24 @@ def test_a_file_is_imported_and_a_bad_line_costs_one_line(desk: Desk) -> None:
     assert "2 refunds are in the ledger; 4 lines could not be read." in done.stdout
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [f"line {n}" for n in (4, 5, 6, 7)]
     assert desk.run("track", "show", "order 1").returncode == 0
+
+
+def test_a_long_file_goes_in_by_parts_and_a_refused_part_is_named(desk: Desk) -> None:
+    lines = [f"re_{number},{'one' if number % 2 else 'two'}" for number in range(1100)]
+    (desk.folder / "in.csv").write_text("\n".join(["connector_refund_id,account", *lines]))
+    with closing(sqlite3.connect(desk.folder / "books.db")) as database:
+        Ledger.open(str(desk.folder / "books.db")).close()
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON refunds WHEN NEW.connector_refund_id = 're_1050' "
+            "BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        refused = desk.run("track", "import", "in.csv")
+        kept = database.execute("SELECT count(*) FROM refunds").fetchone()
+        assert (refused.returncode, kept) == (2, (1000,)), "the last hundred are of parts that were not whole"
+        assert "those before line 1002 are kept" in refused.stderr
+        database.execute("DROP TRIGGER full")
+        assert desk.run("track", "import", "in.csv").stdout.startswith("1100 refunds are in the ledger; 0 lines")
+        assert database.execute("SELECT count(*) FROM refunds").fetchone() == (1100,)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,22 @@ def test_tracking_again_changes_nothing(ledger: Ledger) -> None:
         ledger.track("stripe", refund_id=" ")
 
 
+def test_many_are_tracked_together_or_not_at_all(ledger: Ledger) -> None:
+    queries = [RefundQuery(connector_refund_id=f"re_{number}") for number in range(3)]
+
+    def broken() -> Iterator[tuple[RefundQuery, Money | None]]:
+        yield queries[0], None
+        raise OSError("the file ended")
+
+    with pytest.raises(OSError, match="ended"):
+        ledger.track_many("acme", broken())
+    assert ledger.find("re_0") == []
+    for _ in range(2):
+        assert ledger.track_many("acme", [(query, Money(100, "EUR")) for query in queries]) == 3
+    assert [[one.expected for one in ledger.find(f"re_{number}")] for number in range(3)] == [[Money(100, "EUR")]] * 3
+    assert len(ledger.claim_due(10)) == 3
+
+
 def test_a_discovered_refund_becomes_the_merchants_when_it_is_tracked(ledger: Ledger) -> None:
     ledger.observe(said("succeeded"))
     assert ledger.find("re_1")[0].origin == "discovered"

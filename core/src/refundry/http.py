@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -265,7 +266,7 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant
 def parse_json(body: bytes) -> Any:
     """JSON with decimals as `Decimal`. Raises `MappingError`, whose text never holds the body."""
     try:
-        return _DECODER.decode(body.decode("utf-8-sig"))
+        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
     except (ValueError, ArithmeticError):
         raise MappingError("the body is not JSON", field="body") from None
     except RecursionError:

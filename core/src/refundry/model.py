@@ -119,10 +119,9 @@ class RefundQuery:
             alias = named.pop("refund_id")
             if named.setdefault("connector_refund_id", alias) != alias:
                 raise InvalidQuery("refund_id and connector_refund_id are the same thing and differ: give one of them")
-        known = (*_QUERY_NAMES, "metadata")
-        unknown = sorted(set(named) - set(known))
+        unknown = named.keys() - _QUERY_FIELDS
         if unknown:
-            raise InvalidQuery(f"unknown query field {unknown[0]!r}: use {', '.join(known)}")
+            raise InvalidQuery(f"unknown query field {min(unknown)!r}: use {', '.join(_QUERY_FIELDS)}")
         return cls(**named)
 
     @property
@@ -144,7 +143,8 @@ class RefundQuery:
         return frozenset(name for name, _ in self.items())
 
 
-_QUERY_NAMES = tuple(field.name for field in attrs.fields(RefundQuery) if field.name != "metadata")
+_QUERY_FIELDS = dict.fromkeys(field.name for field in attrs.fields(RefundQuery)).keys()
+_QUERY_NAMES = tuple(name for name in _QUERY_FIELDS if name != "metadata")
 
 
 def _usable(name: str, value: str | None) -> str | None:

@@ -39,6 +39,8 @@ def from_minor(amount: object, currency: str, exponents: Exponents | None = None
     """
     code, ours = _currency(currency)
     theirs = (exponents or {}).get(code, ours)
+    if type(amount) is int and theirs == ours and 0 <= amount < 10**_MOST_DIGITS:
+        return Money(amount, code)
     return _exact(_EXACT.scaleb(_number(amount, whole=True), -theirs), code, ours)
 
 

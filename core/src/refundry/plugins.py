@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-import attrs
 import pluggy
 
 from refundry.connector import Connector
-from refundry.errors import ConfigurationError, MappingError, RefundryError, UnknownConnector
+from refundry.errors import ConfigurationError, UnknownConnector
 from refundry.hookspecs import Attempt, ConnectorSpecs, ObserverSpecs, SandboxSpecs
-from refundry.http import Event, Moment, Request, Response, Token
-from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, RefundStatus, Window
-from refundry.sandbox import Book, Call, ConnectorSandbox
+from refundry.http import Request, Response
+from refundry.model import RefundStatus
+from refundry.sandbox import ConnectorSandbox
 from refundry.state import Observation
 
 CONNECTORS = "refundry.connectors"
@@ -28,75 +27,34 @@ _DECLARED = ("name", "title", "documentation", "base_urls", "statuses")
 logger = logging.getLogger("refundry.plugins")
 
 
-@attrs.frozen
-class ConnectorHooks:
-    """A connector's hooks, typed, on a manager that holds this connector alone."""
+class _Hooks:
+    """The hooks of one plugin, called past pluggy: those of one alone need no order and no loop."""
 
-    connector: Connector
-    _hook: Any = attrs.field(repr=False)
-    implemented: frozenset[str]
-
-    def can(self, *hooks: str) -> bool:
-        """Whether the connector implements all of these hooks."""
-        return self.implemented.issuperset(hooks)
-
-    def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._hook.fetch_refund(query=query)  # type: ignore[no-any-return]
-
-    def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
-        return self._hook.map_refund(query=query, response=response, previous=previous)  # type: ignore[no-any-return]
-
-    def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
-        return self._hook.fetch_refunds(window=window, cursor=cursor)  # type: ignore[no-any-return]
-
-    def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
-        return self._hook.map_refunds(window=window, cursor=cursor, response=response)  # type: ignore[no-any-return]
-
-    def fetch_token(self) -> Request | None:
-        return self._hook.fetch_token()  # type: ignore[no-any-return]
-
-    def map_token(self, response: Response) -> Token:
-        return self._hook.map_token(response=response)  # type: ignore[no-any-return]
-
-    def map_error(self, response: Response) -> RefundryError | None:
-        return self._hook.map_error(response=response)  # type: ignore[no-any-return]
-
-    def verify_event(self, event: Event, response: Response | None) -> bool | Request:
-        return self._hook.verify_event(event=event, response=response)  # type: ignore[no-any-return]
-
-    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
-        return self._hook.map_event(event=event)  # type: ignore[no-any-return]
-
-    def acknowledge_event(self, event: Event, accepted: bool) -> Response | None:
-        return self._hook.acknowledge_event(event=event, accepted=accepted)  # type: ignore[no-any-return]
-
-
-@attrs.frozen
-class SandboxHooks:
-    """A sandbox's hooks, typed, on a manager that holds this sandbox alone."""
-
-    sandbox: ConnectorSandbox[Any]
-    _hook: Any = attrs.field(repr=False)
-    implemented: frozenset[str]
+    def __init__(self, plugin: object, specs: type) -> None:
+        callers = _single_manager(plugin, specs).get_hookcallers(plugin) or ()
+        self.implemented = frozenset(caller.name for caller in callers)
+        for caller in callers:
+            setattr(self, caller.name, _plain_call(caller))
 
     def can(self, *hooks: str) -> bool:
-        """Whether the sandbox implements all of these hooks."""
+        """Whether the plugin implements all of these hooks; any other answers None."""
         return self.implemented.issuperset(hooks)
 
-    def check_call(self, call: Call, book: Book) -> None:
-        self._hook.check_call(call=call, book=book)
 
-    def answer_call(self, call: Call, book: Book) -> Response:
-        return self._hook.answer_call(call=call, book=book)  # type: ignore[no-any-return]
+class ConnectorHooks(_Hooks, ConnectorSpecs):
+    """A connector's hooks, each with all the arguments of its specification. Raises `ConfigurationError`."""
 
-    def render_refund(self, refund: Refund) -> Response:
-        return self._hook.render_refund(refund=refund)  # type: ignore[no-any-return]
+    def __init__(self, connector: Connector) -> None:
+        super().__init__(connector, ConnectorSpecs)
+        self.connector = connector
 
-    def render_error(self, error: RefundryError) -> Response:
-        return self._hook.render_error(error=error)  # type: ignore[no-any-return]
 
-    def render_event(self, refund: Refund, moment: Moment) -> Event:
-        return self._hook.render_event(refund=refund, moment=moment)  # type: ignore[no-any-return]
+class SandboxHooks(_Hooks, SandboxSpecs):
+    """A sandbox's hooks, each with all the arguments of its specification. Raises `ConfigurationError`."""
+
+    def __init__(self, sandbox: ConnectorSandbox[Any]) -> None:
+        super().__init__(sandbox, SandboxSpecs)
+        self.sandbox = sandbox
 
 
 class Observers:
@@ -146,14 +104,12 @@ class Observers:
 
 def connector_hooks(connector: Connector) -> ConnectorHooks:
     """The hooks of this connector. Raises `ConfigurationError` for a hook that is misspelt."""
-    manager = _single_manager(connector, ConnectorSpecs)
-    return ConnectorHooks(connector, manager.hook, _implemented(manager, connector))
+    return ConnectorHooks(connector)
 
 
 def sandbox_hooks(sandbox: ConnectorSandbox[Any]) -> SandboxHooks:
     """The hooks of this sandbox. Raises `ConfigurationError` for a hook that is misspelt."""
-    manager = _single_manager(sandbox, SandboxSpecs)
-    return SandboxHooks(sandbox, manager.hook, _implemented(manager, sandbox))
+    return SandboxHooks(sandbox)
 
 
 class _PluginManager(pluggy.PluginManager):
@@ -177,8 +133,13 @@ def _single_manager(plugin: object, specs: type) -> pluggy.PluginManager:
     return manager
 
 
-def _implemented(manager: pluggy.PluginManager, plugin: object) -> frozenset[str]:
-    return frozenset(caller.name for caller in manager.get_hookcallers(plugin) or ())
+def _plain_call(caller: pluggy.HookCaller) -> Callable[..., Any]:
+    implementation = caller.get_hookimpls()[-1]
+    function, offered = implementation.function, caller.spec.argnames if caller.spec else ()
+    if implementation.argnames == offered:
+        return function
+    places = [offered.index(name) for name in implementation.argnames]
+    return wraps(function)(lambda *given: function(*[given[place] for place in places]))
 
 
 @lru_cache(maxsize=4)

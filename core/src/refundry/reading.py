@@ -27,7 +27,7 @@ class Fields:
     __slots__ = ("_problems", "_where", "value")
 
     def __init__(self, value: object, *, where: str = "", problems: list[str] | None = None) -> None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise MappingError(f"{where or 'the body'} is not an object", field=where or "body")
         self.value: Mapping[str, Any] = value
         self._where = where
@@ -42,7 +42,7 @@ class Fields:
         """Whatever stands at this path, or None."""
         found: Any = self.value
         for key in path:
-            if not isinstance(found, Mapping):
+            if not isinstance(found, dict):
                 return None
             found = found.get(key)
         return found

@@ -7,6 +7,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 _LAST_SECOND = 253402300799
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_ASKED_WAIT = timedelta(days=1)
 
 
@@ -21,9 +22,8 @@ def from_unix(value: object, *, per_second: int = 1) -> datetime:
         raise ValueError("the time is not a Unix time")
     if not 0 < value <= _LAST_SECOND * per_second:
         raise ValueError("the Unix time is out of range")
-    seconds = Decimal(value) / per_second
-    whole = int(seconds)
-    return datetime.fromtimestamp(whole, UTC).replace(microsecond=int((seconds - whole) * 1_000_000))
+    seconds, rest = divmod(value, per_second)
+    return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(rest * 1_000_000 // per_second))
 
 
 def from_milliseconds(value: object) -> datetime:

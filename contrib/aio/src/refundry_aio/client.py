@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -239,14 +239,14 @@ class AsyncRefundClient:
         finally:
             steps.close()
 
-    async def _perform(self, step: Step) -> Any:
+    def _perform(self, step: Step) -> Awaitable[Any]:
         match step:
             case Send():
-                return await self._transport.send(step.request, step.deadline, step.limit)
+                return self._transport.send(step.request, step.deadline, step.limit)
             case Pause():
-                return await _sleep(self._exchange.policy.clock, step.seconds)
+                return _sleep(self._exchange.policy.clock, step.seconds)
             case NeedToken():
-                return await self._token(step)
+                return self._token(step)
 
     async def _token(self, step: NeedToken) -> str | None:
         exchange, clock = self._exchange, self._exchange.policy.clock

@@ -177,11 +177,11 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 def _timeout(remaining: float) -> aiohttp.ClientTimeout:
+    # That of each read alone would set and cancel a timer for each read.
     return aiohttp.ClientTimeout(
-        total=remaining,
+        total=min(READ_TIMEOUT, remaining),
         # A little less than all of it, so that a slow connection can be told from a slow answer.
         sock_connect=min(CONNECT_TIMEOUT, 0.9 * remaining),
-        sock_read=min(READ_TIMEOUT, remaining),
         ceil_threshold=math.inf,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from refundry.accounts import read_config
-from refundry.errors import ConfigurationError, InvalidQuery, RefundNotFound, RefundryError
+from refundry.errors import ConfigurationError, InvalidQuery, RefundNotFound
 from refundry.model import Money, RefundQuery
 from refundry.money import from_decimal
 from refundry.times import to_iso
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from refundry_ledger import Ledger, RefundRecord
 
 DEFAULT_LEDGER = "refundry.db"
-_QUERY = ("connector_refund_id", "connector_transaction_id", "merchant_refund_id", "payment_method_type")
-_COLUMNS = (*_QUERY, "account", "amount", "currency")
-_METADATA = "metadata."
+QUERY = ("connector_refund_id", "connector_transaction_id", "merchant_refund_id", "payment_method_type")
+METADATA = "metadata."
 _WIDTHS = (20, 9, 28, 13, 12, 0)
 
 
@@ -48,29 +46,10 @@ def open_ledger(url: str | None, config: Path | None) -> Ledger:
 
 def add_refund(account: str, fields: Mapping[str, str | None], *, ledger: str | None, config: Path | None) -> ExitCode:
     """Put one refund into the ledger and show it. Raises `InvalidQuery`."""
-    query, expected = _wanted(fields)
+    query, expected = wanted(fields)
     with open_ledger(ledger, config) as books:
         _print([books.track(account, query, expected_amount=expected)])
     return ExitCode.SUCCEEDED
-
-
-def import_refunds(file: Path, account: str | None, *, ledger: str | None, config: Path | None) -> ExitCode:
-    """Put the refunds of a CSV file into the ledger; `ExitCode.NOT_UNDERSTOOD` where a line could not be read."""
-    added, problems = 0, 0
-    with _opened(file) as lines, open_ledger(ledger, config) as books:
-        for number, line in enumerate(_rows(lines), 2):
-            try:
-                name = line.get("account") or account
-                if not name:
-                    raise InvalidQuery("account is missing: name a column account, or give --account")
-                query, expected = _wanted(line)
-                books.track(name, query, expected_amount=expected)
-                added += 1
-            except RefundryError as error:
-                problems += 1
-                typer.echo(f"error: line {number}: {clean(error.message)}", err=True)
-    typer.echo(f"{added} refunds are in the ledger; {problems} lines could not be read.")
-    return ExitCode.NOT_UNDERSTOOD if problems else ExitCode.SUCCEEDED
 
 
 def show_history(identifier: str, *, as_json: bool, ledger: str | None, config: Path | None) -> ExitCode:
@@ -105,30 +84,15 @@ def show_attention(*, as_json: bool, ledger: str | None, config: Path | None) ->
     return ExitCode.FAULT if found else ExitCode.SUCCEEDED
 
 
-def _opened(file: Path) -> Any:
-    try:
-        return file.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _rows(lines: Iterable[str]) -> Iterable[dict[str, str | None]]:
-    reader = csv.DictReader(lines)
-    unknown = [name for name in reader.fieldnames or () if name not in _COLUMNS and not name.startswith(_METADATA)]
-    if unknown or not reader.fieldnames:
-        known = f"{', '.join(_COLUMNS)}, {_METADATA}KEY"
-        raise InvalidQuery(f"the file's first line must name its columns ({known}); unknown: {', '.join(unknown)}")
-    return reader
-
-
-def _wanted(fields: Mapping[str, str | None]) -> tuple[RefundQuery, Money | None]:
+def wanted(fields: Mapping[str, str | None]) -> tuple[RefundQuery, Money | None]:
+    """What to ask with, and the amount that it should be. Raises `InvalidQuery`."""
     given = {name: value.strip() for name, value in fields.items() if isinstance(value, str) and value.strip()}
-    if not given.keys() & set(_QUERY[:3]):
-        raise InvalidQuery(f"give at least one of {', '.join(_QUERY[:3])}")
-    metadata = {name.removeprefix(_METADATA): value for name, value in given.items() if name.startswith(_METADATA)}
+    if not given.keys() & set(QUERY[:3]):
+        raise InvalidQuery(f"give at least one of {', '.join(QUERY[:3])}")
+    metadata = {name.removeprefix(METADATA): value for name, value in given.items() if name.startswith(METADATA)}
     currency = given.get("currency")
     query = RefundQuery.of(
-        {**{name: given[name] for name in _QUERY if name in given}, "currency": currency, "metadata": metadata}
+        {**{name: given[name] for name in QUERY if name in given}, "currency": currency, "metadata": metadata}
     )
     if "amount" not in given:
         return query, None
@@ -143,7 +107,7 @@ def _wanted(fields: Mapping[str, str | None]) -> tuple[RefundQuery, Money | None
 def _print(records: Iterable[RefundRecord]) -> None:
     for record in records:
         facts = _plain_record(record)
-        identity = next((str(facts[name]) for name in _QUERY if name in facts), "-")
+        identity = next((str(facts[name]) for name in QUERY if name in facts), "-")
         amount = str(record.amount or record.expected or "-")
         status = record.status.value if record.status else "not asked"
         cells = (record.account, f"#{record.id}", identity, status, amount, record.attention or "")
@@ -154,7 +118,7 @@ def _plain_record(record: RefundRecord) -> dict[str, Any]:
     facts = {
         "id": record.id,
         "account": record.account,
-        **{name: getattr(record.query, name) for name in _QUERY},
+        **{name: getattr(record.query, name) for name in QUERY},
         "status": record.status.value if record.status else None,
         "connector_status": record.connector_status,
         "since": _time(record.since),

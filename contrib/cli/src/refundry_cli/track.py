@@ -58,7 +58,7 @@ def import_command(
 
     A line that cannot be read is named and harms no other.
     """
-    from refundry_cli.books import import_refunds
+    from refundry_cli.importing import import_refunds
 
     raise typer.Exit(import_refunds(file, account, ledger=ledger, config=config))
 

@@ -86,6 +86,15 @@ class Ledger(Shelf):
             refund_id = recording.track(locked, wanted, expected=expected_amount)
             return record_of(row_of(connection, refund_id), account)
 
+    def track_many(self, account: str, wanted: Iterable[tuple[RefundQuery, Money | None]]) -> int:
+        """As `track`, for many of one account, each with its expected amount: all or none of them; how many there were.
+
+        It is one transaction, for which other writers wait: take some hundreds at a time.
+        """
+        with self.database.writing() as connection:
+            locked = lock_account(connection, account, self.clock.now())
+            return len([recording.track(locked, query, expected=expected) for query, expected in wanted])
+
     def observe(self, observation: Observation, *, query: RefundQuery | None = None) -> RefundRecord | None:
         """Keep one observation, whatever it came from; the same evidence is kept once.
 
