@@ -25,7 +25,7 @@ from refundry.testing.cases import Cases
 from refundry.testing.wiring import sandbox_of
 
 ROOT = Path(__file__).parent.parent
-READMES = [ROOT / "README.md", *sorted(ROOT.glob("core/*.md")), *sorted(ROOT.glob("*/*/*.md"))]
+READMES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("core/*.md")), *sorted(ROOT.glob("*/*/*.md"))]
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 IDENTIFIER = re.compile(r'(connector_refund_id|connector_transaction_id|merchant_refund_id)="([^"]+)"')

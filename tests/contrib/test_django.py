@@ -262,6 +262,10 @@ def test_the_admin_shows_refunds_with_their_history(shop: djangos.Shop) -> None:
     page = text(browser, f"/admin/refundry/refund/{number}/change/")
     assert "What was said about it" in page
     assert page.count("FAILED") >= 2
+    assert page.count("10.50 EUR") == 2
+    assert shop.ledger.find(number)[0].error is not None
+    assert "declined" in page
+    assert "None" not in page
     assert 'name="_save"' not in page
     assert "stripe-eu" in text(browser, "/admin/refundry/account/")
     assert refund_id in text(browser, "/admin/refundry/observation/?refund__isempty=0")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -14,6 +15,7 @@ from django.http import HttpRequest
 from refundry.errors import RefundNotFound
 from refundry_django import conf
 from refundry_django.models import Account, Observation, Refund
+from refundry_ledger import RefundRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,14 @@ else:
     ObservationInlineBase = admin.TabularInline
 
 _OPERATE = "refundry.operate_refund"
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)  # Django writes None on some pages
+
+
+def _record(refund: Refund) -> RefundRecord:
+    return conf.ledger().find(refund.pk)[0]
 
 
 class ReadOnly:
@@ -45,6 +55,15 @@ class ReadOnly:
         return False
 
 
+class ShowsAmount:
+    """Shows an amount with its currency, by the currency's own decimals."""
+
+    @admin.display(description="amount")
+    def shown_amount(self, row: Refund | Observation) -> str:
+        """What was refunded."""
+        return _shown(row.money)
+
+
 @admin.register(Account)
 class AccountAdmin(ReadOnly, AccountBase):
     """The accounts that the ledger has heard of."""
@@ -61,22 +80,23 @@ class AccountAdmin(ReadOnly, AccountBase):
         return account.name in conf.account_names()
 
 
-class ObservationInline(ReadOnly, ObservationInlineBase):
+class ObservationInline(ReadOnly, ShowsAmount, ObservationInlineBase):
     """What was said about one refund, oldest first."""
 
     model = Observation
-    fields = ("observed_at", "source", "kind", "status", "connector_status", "money", "provider_time")
-    readonly_fields = ("money",)
+    fields = ("observed_at", "source", "kind", "status", "connector_status", "shown_amount", "provider_time")
+    readonly_fields = ("shown_amount",)
     ordering = ("observed_at", "id")
     extra = 0
     verbose_name_plural = "what was said about it"
+    show_change_link = True
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly, RefundBase):
+class RefundAdmin(ReadOnly, ShowsAmount, RefundBase):
     """Every refund; found by any of its identifiers, whole."""
 
-    list_display = ("__str__", "account", "status", "connector_status", "money", "since", "attention", "next_due")
+    list_display = ("__str__", "account", "status", "shown_amount", "since", "shown_attention", "next_due")
     list_filter = ("needs_attention", "status", "account", "origin")
     list_select_related = ("account",)
     search_fields = ("connector_refund_id__exact", "merchant_refund_id__exact", "connector_transaction_id__exact")
@@ -84,12 +104,16 @@ class RefundAdmin(ReadOnly, RefundBase):
     show_full_result_count = False  # counting millions takes longer than showing them
     actions = ("ask_again", "acknowledge")
     inlines = (ObservationInline,)
-    readonly_fields = ("money", "expected", "attention")
+    readonly_fields = ("shown_amount", "shown_expected", "reason", "arn", "shown_attention")
     fieldsets = (
-        (None, {"fields": ("account", "status", "connector_status", "since", "money", "expected", "attention")}),
+        (
+            None,
+            {"fields": ("account", "status", "connector_status", "reason", "since", "shown_amount", "shown_expected")},
+        ),
+        ("Attention", {"fields": ("shown_attention",)}),
         (
             "Identifiers",
-            {"fields": ("connector_refund_id", "merchant_refund_id", "connector_transaction_id", "merged_into")},
+            {"fields": ("connector_refund_id", "merchant_refund_id", "connector_transaction_id", "arn")},
         ),
         (
             "Tracking",
@@ -105,6 +129,27 @@ class RefundAdmin(ReadOnly, RefundBase):
         """Whether this person may ask again and acknowledge."""
         user: Any = request.user
         return bool(user.has_perm(_OPERATE))
+
+    @admin.display(description="expected amount")
+    def shown_expected(self, refund: Refund) -> str:
+        """What should have been refunded."""
+        return _shown(refund.expected)
+
+    @admin.display(description="why to look at it")
+    def shown_attention(self, refund: Refund) -> str:
+        """Why a person should look at it."""
+        return _shown(refund.attention)
+
+    @admin.display(description="reason")
+    def reason(self, refund: Refund) -> str:
+        """Why it failed, where the processor said so."""
+        error = _record(refund).error
+        return _shown("; ".join(value for value in attrs.astuple(error) if value) if error else None)
+
+    @admin.display(description="acquirer's reference")
+    def arn(self, refund: Refund) -> str:
+        """With it the customer's bank can trace the money."""
+        return _shown(_record(refund).acquirer_reference_number)
 
     @admin.action(description="Ask the processor again", permissions=["operate"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
@@ -132,18 +177,18 @@ class RefundAdmin(ReadOnly, RefundBase):
 
 
 @admin.register(Observation)
-class ObservationAdmin(ReadOnly, ObservationBase):
+class ObservationAdmin(ReadOnly, ShowsAmount, ObservationBase):
     """Everything that was said, also what fits no refund yet."""
 
-    list_display = ("observed_at", "account", "refund", "status", "connector_status", "money", "source")
+    list_display = ("observed_at", "account", "refund", "status", "connector_status", "shown_amount", "source")
     list_filter = (("refund", admin.EmptyFieldListFilter), "source", "status", "account", "is_foreign")
     list_select_related = ("account", "refund")
     search_fields = ("connector_refund_id__exact",)
     ordering = ("-id",)
     show_full_result_count = False
-    readonly_fields = ("money",)
+    readonly_fields = ("shown_amount",)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Everything of an observation."""
         named = (field.name for field in Observation._meta.fields if field.name not in ("id", "amount", "currency"))
-        return (*named, "money")
+        return (*named, "shown_amount")

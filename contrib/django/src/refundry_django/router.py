@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Model
 
+from refundry.errors import ConfigurationError
 from refundry_django import conf
 
 _APP = "refundry"
@@ -16,7 +17,7 @@ class LedgerRouter:
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         """The ledger's database for its models."""
-        return conf.read().ledger if model._meta.app_label == _APP else None
+        return _alias() if model._meta.app_label == _APP else None
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
         """The same; the models refuse to be written."""
@@ -24,7 +25,14 @@ class LedgerRouter:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         """Whether the application's tables belong into this database."""
-        own = db == conf.read().ledger
+        own = db == _alias()
         if app_label == _APP:
             return own
         return False if own else None
+
+
+def _alias() -> str | None:
+    try:
+        return conf.read().ledger
+    except ConfigurationError:
+        return None  # Django asks routers before it runs the check that says what is wrong
