@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -198,9 +199,19 @@ def test_an_account_without_its_credentials_is_told_and_rests(
     assert REDIS not in caplog.text
 
 
-def test_reconciling_says_what_is_missing(work: Work) -> None:
-    with pytest.raises(ConfigurationError, match="pip install refundry-reconcile"):
-        work.reconcile_account("one")
+def test_an_account_is_reconciled_where_that_can_be_done(
+    work: Work, shops: Processors, ledger: Ledger, tmp_path: Path
+) -> None:
+    (refund,) = shops.add(1, words=["succeeded"])
+    ledger.track("one", refund.query(), expected_amount=refund.refund_amount)
+    now = datetime.now(UTC)
+    period = ((now - timedelta(days=2)).isoformat(), (now + timedelta(days=1)).isoformat())
+    if find_spec("refundry_reconcile") is None:
+        with pytest.raises(ConfigurationError, match="pip install refundry-reconcile"):
+            work.reconcile_account("one", *period, str(tmp_path))
+        return
+    work.reconcile_account("one", *period, str(tmp_path))
+    assert (tmp_path / "one" / "report.html").stat().st_size
 
 
 def test_redis_is_not_trusted_with_a_webhook(work: Work, fleet: Fleet, shops: Processors) -> None:

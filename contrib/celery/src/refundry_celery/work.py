@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -123,9 +124,14 @@ class Work:
         for problem in receipt.problems:
             logger.warning("a webhook of account %s is kept and not understood: %s", account, problem)
 
-    def reconcile_account(self, account: str) -> None:
-        """Compare the ledger's books of one account with the processor's. Raises `ConfigurationError`."""
-        reconcile(self.ledger, self.client(account))
+    def reconcile_account(self, account: str, since: str, until: str, folder: str) -> None:
+        """Compare the ledger's books with one account's processor, and write the report into a folder of its own.
+
+        Raises `ConfigurationError`.
+        """
+        target = Path(folder) / account
+        report = reconcile(self.ledger, self.client(account), _time(since), _time(until), target)
+        logger.info("account %s is reconciled: %s", account, report)
 
     @property
     def _lease(self) -> timedelta:
