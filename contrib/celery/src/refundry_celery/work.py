@@ -28,7 +28,7 @@ from refundry_ledger.records import Pass
 from refundry_ledger.turns import Turn, hand_out, run_turn
 
 MOST_CLIENTS = 256
-SLOW = timedelta(seconds=2)
+SLOW_AFTER = timedelta(seconds=2)
 """An account that takes longer for a refund keeps a worker from the others."""
 _MOST_REFUNDS = 100_000
 _LIST_OVERLAP = 2
@@ -158,7 +158,7 @@ class Work:
 
     def _is_slow(self, done: Pass) -> bool:
         each = done.elapsed * self.settings.concurrency / (done.done + done.failed)
-        return done.failed > done.done or each > SLOW
+        return done.failed > done.done or each > SLOW_AFTER
 
     def _log(self, name: str, done: Pass) -> None:
         if done.done or done.failed:
