@@ -161,6 +161,26 @@ def test_there_are_three_tries_at_most() -> None:
         assert len(server.asked) == 3
 
 
+def test_a_limiter_of_another_kind_is_made_for_the_accounts_rate() -> None:
+    made: list[float | None] = []
+    clock = FakeClock()
+
+    class Late:
+        def reserve(self, now: float, longest: float) -> float:
+            return 3.0
+
+    def make(per_second: float | None) -> Late:
+        made.append(per_second)
+        return Late()
+
+    with serving(lambda _: json_answer(DONE)) as server:
+        for options in ({"rate_limit": 7.0}, {}):
+            with client(server.url, clock=clock, limiter=make, **options) as acme:
+                acme.get(refund_id="r1")
+    assert made == [7, None]
+    assert clock.slept == [3, 3]
+
+
 def test_a_wait_that_does_not_fit_the_deadline_ends_at_once() -> None:
     clock = FakeClock()
     with serving(lambda _: json_answer({}, 429, Retry_After="60")) as server, client(server.url, clock=clock) as acme:

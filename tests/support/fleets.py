@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import attrs
-import psycopg
 import pytest
 import redis
 from celery import Celery
@@ -31,7 +30,8 @@ from refundry_sandbox.server import Environ, Server, StartResponse, make_applica
 
 REDIS = "redis://127.0.0.1:6379/0"
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
-PATIENCE = 30.0
+SERVER = "postgresql://127.0.0.1:5432"
+PATIENCE = 40.0
 """Seconds that anything may take that is waited for."""
 
 
@@ -66,6 +66,8 @@ class Processors:
         """By account, how many seconds late each answer is."""
         self.refusing: dict[str, int] = {}
         """By account, how many calls more are answered with 429."""
+        self.under_way: list[str] = []
+        """The accounts of the calls that are not answered yet."""
         self._lock = threading.Lock()
         self._server = Server(self._application, 0)
         self.url = self._server.url
@@ -98,6 +100,7 @@ class Processors:
     def _application(self, environ: Environ, start_response: StartResponse) -> Any:
         account, _, rest = environ["REQUEST_URI"].lstrip("/").partition("/")
         began = time.monotonic()
+        self.under_way.append(account)
         if self._refuses(account):
             start_response("429 Too Many Requests", [("Content-Type", "application/json"), ("Retry-After", "1")])
             answer: Any = [b'{"error": {"code": "rate_limit"}}']
@@ -106,6 +109,7 @@ class Processors:
             answer = self._answer({**environ, "REQUEST_URI": f"/{rest}"}, start_response)
         refund = urlsplit(rest).path.rpartition("/")[2]
         self.asked.append(Asked(account, refund, began, time.monotonic()))
+        self.under_way.remove(account)
         return answer
 
     def _refuses(self, account: str) -> bool:
@@ -171,8 +175,9 @@ class Fleet:
         self.path = folder / "refundry.toml"
         self.log = folder / "workers.log"
         self._ledger, self._processors = ledger, processors
-        self.broker, self.limits = broker, REDIS
+        self.broker = broker
         self.variables = {"FLEET_BROKER": broker, "FLEET_LIMITS": REDIS, "FLEET_KEY": "sk_test_refundry_sandbox"}
+        self.variables["FLEET_SECRET"] = "whsec_refundry_sandbox"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def configure(self, accounts: dict[str, dict[str, Any]], **settings: Any) -> None:
@@ -185,8 +190,12 @@ class Fleet:
         for name, options in accounts.items():
             url = f"{self._processors.url}/{name}/stripe/api"
             lines += [f"[accounts.{name}]", 'connector = "stripe"', 'api_key = { env = "FLEET_KEY" }']
-            lines += [f"base_url = {json.dumps(url)}", *(f"{key} = {json.dumps(one)}" for key, one in options.items())]
+            lines += [f"base_url = {json.dumps(url)}", *(f"{key} = {_toml(one)}" for key, one in options.items())]
         self.path.write_text("\n".join(lines))
+
+    def limits_at(self, url: str) -> None:
+        """Keep the limits in another Redis than the machine's."""
+        self.variables["FLEET_LIMITS"] = url
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
         """Start one more worker."""
@@ -207,13 +216,26 @@ class Fleet:
         os.environ.update(self.variables)
         return read_settings(self.path)
 
+    def tail(self) -> str:
+        """The end of what the workers and beat have written."""
+        return self.log.read_text()[-3000:]
+
     def close(self) -> None:
         """Kill what runs, and delete its queues and keys."""
         for process in self.processes:
             kill(process)
-        with redis.Redis.from_url(REDIS) as server:
+        if self.broker.startswith("amqp") and self.path.exists():
+            self._delete_queues()
+        with redis.Redis.from_url(self.variables["FLEET_LIMITS"]) as server:
             for key in server.scan_iter(f"{self.prefix}*"):
                 server.delete(key)
+
+    def _delete_queues(self) -> None:
+        app = self.app()
+        with app.connection() as connection, connection.channel() as channel:
+            for queue in app.conf.task_queues:
+                queue.bind(channel).delete()
+            queue.exchange.bind(channel).delete()
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +265,12 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def processors() -> Iterator[Processors]:
     """Processors that stop when the block ends."""
@@ -268,12 +296,11 @@ def until(condition: Any, what: str, patience: float = PATIENCE) -> None:
         time.sleep(0.05)
 
 
-def open_refunds(ledger: Ledger) -> int:
-    """How many refunds have not been heard of yet."""
-    with psycopg.connect(_plain(ledger)) as connection:
-        row = connection.execute("SELECT count(*) FROM refunds WHERE status IS NULL").fetchone()
-    return row[0] if row else 0
+def address_of(ledger: Ledger, cable: Cable | None = None) -> str:
+    """The address of a ledger in PostgreSQL, by way of a cable if one is given."""
+    url = ledger.database.engine.url.set(drivername="postgresql")
+    return (url.set(port=cable.port) if cable else url).render_as_string(hide_password=False)
 
 
-def _plain(ledger: Ledger) -> str:
-    return ledger.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+def _toml(value: Any) -> str:
+    return json.dumps(value).replace('{"env": ', "{env = ")

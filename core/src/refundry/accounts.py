@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,15 @@ def read_config(path: str | Path | None = None) -> Mapping[str, Any]:
     """The whole file, empty where there is none. Raises `ConfigurationError`."""
     file = config_path(path)
     try:
-        return tomllib.loads(file.read_text()) if file.exists() else {}
+        return _parsed(file.absolute(), file.stat().st_mtime_ns) if file.exists() else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file.name} cannot be read: {type(error).__name__}: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def _parsed(file: Path, changed: int) -> Mapping[str, Any]:
+    """The file as it was when it changed last: with thousands of accounts it takes a second to parse."""
+    return tomllib.loads(file.read_text())
 
 
 def read_secret(value: object, where: str) -> Any:

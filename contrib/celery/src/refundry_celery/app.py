@@ -83,12 +83,18 @@ def _add_tasks(app: Celery, settings: Settings) -> None:
     def send(name: str, given: Mapping[str, Any], queue: str, expires: datetime | None = None) -> None:
         app.send_task(task_name(name), kwargs=dict(given), queue=queue, expires=expires)
 
-    def add(work: Callable[..., None], *, limit: float = settings.turn_limit, tries: int | None = MOST_RETRIES) -> None:
+    def add(
+        work: Callable[..., None],
+        *,
+        limit: float = settings.turn_limit,
+        again_after: tuple[type[Exception], ...] = _PASSING,
+        tries: int | None = MOST_RETRIES,
+    ) -> None:
         app.task(
             name=task_name(work.__name__),
             typing=False,  # it would count a method's self
             time_limit=int(limit),
-            autoretry_for=_PASSING,
+            autoretry_for=again_after,
             max_retries=tries,
             retry_backoff=1,
             retry_backoff_max=LONGEST_BACKOFF,
@@ -99,5 +105,5 @@ def _add_tasks(app: Celery, settings: Settings) -> None:
         add(task)
     for longer in (work.tell_changes, work.list_account, work.reconcile_account):
         add(longer, limit=settings.list_limit)
-    # What it is given was acknowledged: it is tried until it is stored.
-    add(work.receive_event, tries=None)
+    # What it is given was acknowledged: whatever is wrong, it is tried until it is stored.
+    add(work.receive_event, again_after=(Exception,), tries=None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,7 +28,7 @@ from refundry_ledger.records import Pass
 from refundry_ledger.turns import Turn, hand_out, run_turn
 
 MOST_CLIENTS = 256
-SLOW = timedelta(seconds=2)
+SLOW_AFTER = timedelta(seconds=2)
 """An account that takes longer for a refund keeps a worker from the others."""
 _MOST_REFUNDS = 100_000
 _LIST_OVERLAP = 2
@@ -123,9 +124,14 @@ class Work:
         for problem in receipt.problems:
             logger.warning("a webhook of account %s is kept and not understood: %s", account, problem)
 
-    def reconcile_account(self, account: str) -> None:
-        """Compare the ledger's books of one account with the processor's. Raises `ConfigurationError`."""
-        reconcile(self.ledger, self.client(account))
+    def reconcile_account(self, account: str, since: str, until: str, folder: str) -> None:
+        """Compare the ledger's books with one account's processor, and write the report into a folder of its own.
+
+        Raises `ConfigurationError`.
+        """
+        target = Path(folder) / account
+        report = reconcile(self.ledger, self.client(account), _time(since), _time(until), target)
+        logger.info("account %s is reconciled: %s", account, report)
 
     @property
     def _lease(self) -> timedelta:
@@ -152,7 +158,7 @@ class Work:
 
     def _is_slow(self, done: Pass) -> bool:
         each = done.elapsed * self.settings.concurrency / (done.done + done.failed)
-        return done.failed > done.done or each > SLOW
+        return done.failed > done.done or each > SLOW_AFTER
 
     def _log(self, name: str, done: Pass) -> None:
         if done.done or done.failed:

@@ -13,6 +13,7 @@ from time import perf_counter
 from uuid import uuid4
 
 import attrs
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from refundry.client import RefundClient
 from refundry.errors import (
@@ -137,6 +138,8 @@ class Tracker:
     def _write(self, claim: Claim, asked: Asked) -> Pass:
         try:
             self._write_once(claim, asked)
+        except (InterfaceError, OperationalError):
+            raise  # the database is away, not the answer odd: once the claim's lease has ended it is asked for again
         except Exception as error:  # noqa: BLE001  what cannot be written of one refund must not come first for ever
             logger.error("an answer of account %s cannot be kept: %s", claim.refund.account, type(error).__name__)
             asked = Asked(error=error)
