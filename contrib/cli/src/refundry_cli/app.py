@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundry_cli.exits import help_text
+from refundry_cli.reconcile import reconcile
 from refundry_cli.track import events, track
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 app.add_typer(track, name="track")
 app.add_typer(events, name="events")
+app.command()(reconcile)
 
 
 def _complete_name(incomplete: str) -> list[str]:

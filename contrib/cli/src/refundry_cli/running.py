@@ -37,7 +37,7 @@ def run_tracker(
     outbox = _outbox(config)
     with (
         open_ledger(ledger, config) as books,
-        _clients(names, config) as clients,
+        open_clients(names, config) as clients,
         _until_signal() as stop,
         _progress() as say,
     ):
@@ -62,7 +62,8 @@ def replay_events(account: str, *, ledger: str | None, config: Path | None) -> E
 
 
 @contextmanager
-def _clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+def open_clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+    """A client for each of these accounts, or for all of refundry.toml. Raises `ConfigurationError`."""
     chosen = list(names) or list(account_names(config))
     if not chosen:
         raise ConfigurationError("there is no account to ask: name one, or write it into refundry.toml")

@@ -98,7 +98,7 @@ def _from_database(books: Books) -> Iterator[Row]:
         statement = _statement(books, engine)
         with engine.connect() as connection:
             result = connection.execution_options(stream_results=True, yield_per=_AT_A_TIME).execute(statement)
-            missing = [column for column in wanted.values() if column not in result.keys()]
+            missing = [column for column in wanted.values() if column not in tuple(result.keys())]
             if missing:
                 raise ConfigurationError(f"the books have no column {missing[0]!r}")
             for number, found in enumerate(result.mappings(), 1):
@@ -109,8 +109,9 @@ def _from_database(books: Books) -> Iterator[Row]:
     except SQLAlchemyError as error:
         # Its text may hold the address with the password.
         kind = type(getattr(error, "orig", None) or error).__name__
-        raise ConfigurationError(f"the books cannot be read from the database ({kind}): check address, rights, query")\
-            from None
+        raise ConfigurationError(
+            f"the books cannot be read from the database ({kind}): check address, rights, query"
+        ) from None
     finally:
         engine.dispose()
 
