@@ -296,9 +296,7 @@ def _fill(folder: Path, said: list[Any]) -> None:
     """What a processor said, as an earlier run would have written it down."""
     at = PERIOD["since"]
     with Store(folder) as store:
-        store.run(
-            "INSERT INTO coverage VALUES ('stripe', 'Stripe', 'list', NULL, NULL, true, NULL, true, 0, 0, NULL)"
-        )
+        store.run("INSERT INTO coverage VALUES ('stripe', 'Stripe', 'list', NULL, NULL, true, NULL, true, 0, 0, NULL)")
         rows = []
         for number, one in enumerate(said):
             time = None if one["day"] is None else (at + days(one["day"])).replace(tzinfo=None).isoformat(" ")

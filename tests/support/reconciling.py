@@ -68,9 +68,7 @@ def processor(
     return wiring, wiring.client(account_name=name or connector.name)
 
 
-def compare(
-    folder: Path, rows: Iterable[Mapping[str, str]], *clients: RefundClient, **options: Any
-) -> Reconciliation:
+def compare(folder: Path, rows: Iterable[Mapping[str, str]], *clients: RefundClient, **options: Any) -> Reconciliation:
     """Compare rows with what these accounts say."""
     books = write_books(folder / "books.csv", rows)
     chosen: dict[str, Any] = {**PERIOD, "folder": folder / "work", "clock": Wiring(Stripe).clock, **options}

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from refundry_reconcile import Progress, Reconciliation, Summary
+    from refundry.client import RefundClient
+    from refundry_ledger import Ledger
+    from refundry_reconcile import Books, LedgerBooks, Progress, Reconciliation, Summary
+    from refundry_reconcile.config import Plan
 
     Tell: TypeAlias = Callable[[Progress], None]
 
@@ -46,24 +49,44 @@ def reconcile_books(
     """Compare and write the report; `ExitCode.FAULT` when there are differences. Raises `ConfigurationError`."""
     if find_spec("refundry_reconcile") is None:
         raise ConfigurationError("the reconciliation is not installed; try: pip install refundry-cli[reconcile]")
-    from refundry_reconcile import LedgerBooks, reconcile
     from refundry_reconcile.config import read_plan
 
     # A file that an option names is looked for here, one that refundry.toml names beside it.
     beside = Path() if options.get("books") else config_path(config).parent
     plan = read_plan(read_config(config), options, beside)
     with ExitStack() as stack:
-        needs_ledger = plan.books is None or plan.from_ledger
-        known = stack.enter_context(open_ledger(ledger, config)) if needs_ledger else None
-        books = LedgerBooks(known) if plan.books is None and known else plan.books
-        truth = known if plan.from_ledger and known else stack.enter_context(open_clients(names, config))
-        tell = stack.enter_context(_progress())
-        done = stack.enter_context(
-            reconcile(books, truth, since=since, until=until, folder=folder, margin=plan.margin, tell=tell)  # type: ignore[arg-type]
-        )
+        books, truth = _sides(plan, names, stack, ledger, config)
+        done = stack.enter_context(_compare(books, truth, since, until, folder, plan.margin))
         page = done.write_report()
-        _show(done, page, as_json=as_json)
+        _show(done.summary, page, as_json=as_json)
     return ExitCode.FAULT if done.summary.differences else ExitCode.SUCCEEDED
+
+
+def _sides(
+    plan: Plan, names: Sequence[str], stack: ExitStack, ledger: str | None, config: Path | None
+) -> tuple[Books | LedgerBooks, list[RefundClient] | Ledger]:
+    from refundry_reconcile import LedgerBooks
+
+    if plan.books is not None and not plan.from_ledger:
+        return plan.books, stack.enter_context(open_clients(names, config))
+    known = stack.enter_context(open_ledger(ledger, config))
+    truth = known if plan.from_ledger else stack.enter_context(open_clients(names, config))
+    return plan.books or LedgerBooks(known), truth
+
+
+def _compare(
+    books: Books | LedgerBooks,
+    truth: list[RefundClient] | Ledger,
+    since: datetime,
+    until: datetime,
+    folder: Path,
+    margin: timedelta,
+) -> Reconciliation:
+    from refundry_reconcile import reconcile
+
+    # The bars are gone when this returns, or they would take the result with them.
+    with _progress() as tell:
+        return reconcile(books, truth, since=since, until=until, folder=folder, margin=margin, tell=tell)
 
 
 def read_options(column: Sequence[str], status: Sequence[str], **given: Any) -> dict[str, Any]:
@@ -73,11 +96,11 @@ def read_options(column: Sequence[str], status: Sequence[str], **given: Any) -> 
     return {**given, "columns": columns, "statuses": statuses}
 
 
-def _show(done: Reconciliation, page: Path, *, as_json: bool) -> None:
+def _show(summary: Summary, page: Path, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(to_json({**done.summary.to_dict(), "report": str(page)}))
+        typer.echo(to_json({**summary.to_dict(), "report": str(page)}))
     else:
-        _print(done.summary)
+        _print(summary)
         typer.echo(f"\nThe report: {page}")
 
 

@@ -20,6 +20,8 @@ HINT = "hint:"
 """How the key of a question begins that a list gave rise to."""
 _ANSWER = ("account", "question", "outcome", "connector_refund_id", "reason", "observed_at")
 _ANSWERS_AT_A_TIME = 500
+_PAGES_AT_A_TIME = 100
+"""Whatever their size: so many pages at most are asked for again after a run was killed."""
 
 
 @attrs.define
@@ -34,6 +36,7 @@ class Listed:
     _rows: list[Sequence[Any]] = attrs.field(factory=list)
     _hints: list[Sequence[str]] = attrs.field(factory=list)
     _unreadable: int = 0
+    _pages: int = 0
     _scribe: Scribe = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -47,7 +50,8 @@ class Listed:
         self._unreadable += len(leaf.page.problems)
         self.count += len(leaf.page.refunds)
         self._position = leaf.position
-        if len(self._rows) >= BATCH:
+        self._pages += 1
+        if len(self._rows) >= BATCH or self._pages >= _PAGES_AT_A_TIME:
             self.write()
 
     def write(self) -> None:
@@ -61,7 +65,7 @@ class Listed:
                 "UPDATE coverage SET position = ?, listed = ?, unreadable = unreadable + ? WHERE account = ?",
                 [self._position, self.count, self._unreadable, self.account],
             )
-        self._rows, self._hints, self._unreadable = [], [], 0
+        self._rows, self._hints, self._unreadable, self._pages = [], [], 0, 0
 
 
 @attrs.define
