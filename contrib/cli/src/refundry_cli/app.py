@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundry_cli.exits import help_text
+from refundry_cli.reconcile import reconcile
 from refundry_cli.service import serve, token
 from refundry_cli.track import events, track
 from refundry_cli.workers import celery
@@ -29,6 +30,7 @@ app.add_typer(events, name="events")
 app.add_typer(celery, name="celery")
 app.add_typer(token, name="token")
 app.command()(serve)
+app.command()(reconcile)
 
 
 def _complete_name(incomplete: str) -> list[str]:

@@ -71,7 +71,7 @@ def variable(connector: str, setting: str) -> str:
 
 def plain_settings(connector: type[Connector], texts: Iterable[str]) -> dict[str, str]:
     """Settings from ``NAME=VALUE``. Raises `ConfigurationError` for a secret, which a command line would give away."""
-    given = _pairs(texts, ConfigurationError("--setting takes NAME=VALUE", connector=connector.name))
+    given = read_pairs(texts, ConfigurationError("--setting takes NAME=VALUE", connector=connector.name))
     secret = {one.name for one in settings_of(connector) if one.secret}
     for name in given.keys() & secret:
         raise ConfigurationError(
@@ -85,7 +85,7 @@ def plain_settings(connector: type[Connector], texts: Iterable[str]) -> dict[str
 def read_query(fields: Mapping[str, str | None], metadata: Iterable[str]) -> RefundQuery:
     """A query of what was given. Raises `InvalidQuery`."""
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-    return RefundQuery.of({**given, "metadata": _pairs(metadata, InvalidQuery("--metadata takes KEY=VALUE"))})
+    return RefundQuery.of({**given, "metadata": read_pairs(metadata, InvalidQuery("--metadata takes KEY=VALUE"))})
 
 
 def read_time(option: str, text: str | None) -> datetime | None:
@@ -96,6 +96,14 @@ def read_time(option: str, text: str | None) -> datetime | None:
         return from_iso(text, zone=UTC)
     except ValueError as error:
         raise InvalidQuery(f"{option}: {error}; write 2026-03-01 or 2026-03-01T09:30:00Z") from None
+
+
+def read_pairs(texts: Iterable[str], error: Exception) -> dict[str, str]:
+    """What was given as ``NAME=VALUE``, by name. Raises ``error`` for a text that is none."""
+    parts = [text.partition("=") for text in texts]
+    if not all(name and separator for name, separator, _ in parts):
+        raise error
+    return {name: value for name, _, value in parts}
 
 
 def _account_names(config: Path | None) -> tuple[str, ...]:
@@ -124,13 +132,6 @@ def _base_urls(texts: tuple[str, ...]) -> str | dict[str, str]:
     if len(named) != len(texts):
         raise ConfigurationError("several --base-url take BASE=URL each, every base once")
     return named
-
-
-def _pairs(texts: Iterable[str], error: Exception) -> dict[str, str]:
-    parts = [text.partition("=") for text in texts]
-    if not all(name and separator for name, separator, _ in parts):
-        raise error
-    return {name: value for name, _, value in parts}
 
 
 def known_names(incomplete: str) -> list[str]:

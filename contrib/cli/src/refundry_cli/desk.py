@@ -19,7 +19,7 @@ from refundry.times import to_iso
 from refundry_cli.books import open_ledger
 from refundry_cli.exits import ExitCode
 from refundry_cli.render import aligned, clean
-from refundry_cli.running import clients_of, until_signal
+from refundry_cli.running import open_clients, until_signal
 
 if TYPE_CHECKING:
     from refundry_ledger import Ledger
@@ -94,7 +94,7 @@ def _serve_accounts(
     from refundry_web.serving import serve
     from refundry_web.tokens import list_tokens
 
-    with open_ledger(ledger, config) as books, clients_of((), config) as clients:
+    with open_ledger(ledger, config) as books, open_clients((), config) as clients:
         desk = Desk(ledger=books, clients={one.account.name: one for one in clients}, settings=settings)
         app = create_app(desk)
         typer.echo(f"The desk answers at {url} for {', '.join(desk.clients)}. Webhooks go to {url}/webhooks/ACCOUNT.")

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.SUCCEEDED: "the refund succeeded; for other commands: done",
-    ExitCode.FAULT: "doctor or demo found something wrong",
+    ExitCode.FAULT: "doctor or demo found something wrong; reconcile found differences",
     ExitCode.USAGE: "wrong usage or configuration, or the processor lacks the operation",
     ExitCode.OPEN: "the refund is pending, under review, or in a state not known",
     ExitCode.FAILED: "the refund failed",

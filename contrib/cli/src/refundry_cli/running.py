@@ -30,7 +30,7 @@ def run_tracker(
     """Ask for what is due, once or until a signal; `ExitCode.UNAVAILABLE` when an account could not be asked at all."""
     with (
         open_ledger(ledger, config) as books,
-        clients_of(names, config) as clients,
+        open_clients(names, config) as clients,
         until_signal() as stop,
         _progress() as say,
     ):
@@ -58,7 +58,7 @@ def replay_events(account: str, *, ledger: str | None, config: Path | None) -> E
 
 
 @contextmanager
-def clients_of(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
+def open_clients(names: Sequence[str], config: Path | None) -> Iterator[list[RefundClient]]:
     """The clients of these accounts, or of all in ``refundry.toml``. Raises `ConfigurationError` if there are none."""
     chosen = list(names) or list(account_names(config))
     if not chosen:

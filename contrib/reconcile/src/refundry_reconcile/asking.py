@@ -34,13 +34,14 @@ _THREADS = 8
 
 @attrs.frozen(kw_only=True)
 class Question(RefundQuery):
-    """A query that knows which rows of the books it is asked for."""
+    """A query with the key that its answer is written down with."""
 
     key: str = ""
-    """The column ``question`` of those rows; empty for what a list only named."""
+    """What the table ``answers`` knows it by."""
 
 
-Outcome: TypeAlias = tuple[Refund, ...] | RefundryError
+Outcome: TypeAlias = Refund | tuple[Refund, ...] | RefundryError
+"""The refund itself, the refunds of its payment, or the error that came instead."""
 Keep: TypeAlias = Callable[[Question, Outcome], None]
 Q = TypeVar("Q")
 
@@ -49,15 +50,11 @@ class AccountRefused(Exception):
     """The account cannot be asked: the rest of its refunds need not be tried."""
 
 
-def question_key(identifiers: Iterable[str | None]) -> str:
-    """The key of a question: connector refund id, merchant refund id, transaction id and currency."""
-    return json.dumps([one or None for one in identifiers], ensure_ascii=False, separators=(",", ":"))
-
-
 def read_question(key: str) -> Question:
-    """The question of a key."""
+    """The question of a key, which is the JSON that ``question_of`` in ``books.sql`` makes."""
     names = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id", "currency")
-    return Question(**dict(zip(names, json.loads(key), strict=True)), key=key)
+    given = dict(zip(names, json.loads(key), strict=True))
+    return Question(**{name: value for name, value in given.items() if value}, key=key)
 
 
 def can_get(client: RefundClient, query: RefundQuery) -> bool:
@@ -97,7 +94,7 @@ def ask_all(client: RefundClient, questions: Iterable[Question], keep: Keep, *, 
             _ask_threads(client.get, gets(), guard)
         _ask_payments(client, by_payment, guard)
     except (AuthenticationError, ConfigurationError, UnsupportedOperation) as error:
-        raise AccountRefused(str(error)) from None
+        raise AccountRefused(error.message) from None
 
 
 def _by_payment(questions: Iterable[Question]) -> dict[str, list[Question]]:
@@ -127,16 +124,16 @@ class _Guard:
 
     def __call__(self, question: Question, outcome: Outcome) -> None:
         if isinstance(outcome, AuthenticationError | ConfigurationError):
-            raise AccountRefused(str(outcome))
+            raise AccountRefused(outcome.message)
         self.in_vain = self.in_vain + 1 if isinstance(outcome, RetryableError) else 0
         self.keep(question, outcome)
-        if self.in_vain >= MOST_IN_VAIN:
-            raise AccountRefused(str(outcome))
+        if isinstance(outcome, RetryableError) and self.in_vain >= MOST_IN_VAIN:
+            raise AccountRefused(outcome.message)
 
 
-def is_absent(outcome: Outcome) -> bool:
+def is_absent(error: RefundryError) -> bool:
     """Whether the processor said that it knows no such refund; its kinds of "not found" say something else."""
-    return outcome == () or type(outcome) is RefundNotFound
+    return type(error) is RefundNotFound
 
 
 def _ask_threads(
@@ -152,10 +149,9 @@ def _ask_threads(
 
 def _outcome(future: Future[Refund | tuple[Refund, ...]]) -> Outcome:
     try:
-        found = future.result()
+        return future.result()
     except RefundryError as error:
         return error
-    return found if isinstance(found, tuple) else (found,)
 
 
 def _async_client(client: RefundClient) -> AsyncRefundClient | None:
@@ -174,9 +170,7 @@ def _async_client(client: RefundClient) -> AsyncRefundClient | None:
     return made
 
 
-async def _ask_async(
-    client: AsyncRefundClient, questions: Iterator[Question], keep: Keep, concurrency: int
-) -> None:
+async def _ask_async(client: AsyncRefundClient, questions: Iterator[Question], keep: Keep, concurrency: int) -> None:
     async with client, aclosing(client.get_many(questions, concurrency=concurrency)) as outcomes:
         async for question, outcome in outcomes:
-            keep(question, outcome if isinstance(outcome, RefundryError) else (outcome,))
+            keep(question, outcome)

@@ -1,10 +1,11 @@
-"""The merchant's books: where they are, and what their columns mean. Everything about money is declared, not guessed."""
+"""The merchant's books: where they are and what their columns mean. What money is, is declared and never guessed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -48,7 +49,9 @@ class Columns:
         known = [field.name for field in attrs.fields(cls)]
         for name, column in names.items():
             if name not in known or not isinstance(column, str):
-                raise ConfigurationError(f'a column of the books is given as NAME = "COLUMN"; names: {", ".join(known)}')
+                raise ConfigurationError(
+                    f'a column of the books is given as NAME = "COLUMN"; names: {", ".join(known)}'
+                )
         if "amount" not in names:
             raise ConfigurationError("say which column of the books holds the amount")
         if not set(names) & set(_IDENTIFIERS):
@@ -173,7 +176,7 @@ def _identifier(name: str, value: Any, problems: list[str]) -> str | None:
     if text is None or (len(text) <= _LONGEST and text.isascii() and text.isprintable()):
         return text
     try:
-        RefundQuery(**{name: text})
+        RefundQuery.of({name: text})
     except InvalidQuery as error:
         problems.append(error.message)
         return None
@@ -187,14 +190,18 @@ def _money(books: Books, cells: Mapping[str, Any], problems: list[str]) -> tuple
         problems.append("the row has no amount" if currency else "the row has no currency")
         return None, currency
     try:
-        read = from_minor if books.amounts == "minor" else from_decimal
-        money = read(_signed(books, value), currency)
-        if money.minor_amount > _LARGEST:
-            raise ValueError("the amount is out of range")
+        return _minor(books.amounts, _signed(books, value), currency), currency
     except ValueError as error:
         problems.append(f"{error}: {_short(value)}")
         return None, currency
-    return money.minor_amount, currency
+
+
+@lru_cache(maxsize=1 << 14)
+def _minor(unit: Unit, value: Any, currency: str) -> int:
+    money = from_minor(value, currency) if unit == "minor" else from_decimal(value, currency)
+    if money.minor_amount > _LARGEST:
+        raise ValueError("the amount is out of range")
+    return money.minor_amount
 
 
 def _signed(books: Books, value: Any) -> Any:

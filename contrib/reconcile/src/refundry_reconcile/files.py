@@ -43,7 +43,6 @@ def write_files(store: Store, summary: Summary, folder: Path) -> None:
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
-
 def to_dict(finding: Finding) -> dict[str, Any]:
     """A finding as JSON takes it: amounts in minor units with their currency, absent values left out."""
     return _without_none(attrs.asdict(finding, value_serializer=_plain))

@@ -80,7 +80,7 @@ class Gatherer:
         except AccountRefused as error:
             self._refuse(name, str(error))
         except RefundryError as error:
-            self._refuse(name, str(error))
+            self._refuse(name, error.message)
 
     def _refuse(self, account: str, reason: str) -> None:
         logger.warning("the account %s could not be asked: %s", account, reason)
@@ -99,7 +99,8 @@ class Gatherer:
     def _list(self, client: RefundClient) -> None:
         name = client.account.name
         found = self.store.rows(
-            "SELECT listed_since, listed_until, position, listed FROM coverage WHERE account = ? AND NOT finished", [name]
+            "SELECT listed_since, listed_until, position, listed FROM coverage WHERE account = ? AND NOT finished",
+            [name],
         )
         for since, until, position, count in found:
             total = self.store.one("SELECT count(*) FROM books WHERE account = ?", [name])
@@ -156,16 +157,19 @@ class Gatherer:
 _DONE = "SELECT 1 FROM answers a WHERE a.account = q.account AND a.question = q.question AND a.outcome <> 'failed'"
 _HINTED = f"SELECT DISTINCT question FROM hints q WHERE account = ? AND NOT EXISTS ({_DONE})"  # noqa: S608
 _OPEN = f"""
-SELECT DISTINCT question FROM books q
-WHERE account = ? AND question IS NOT NULL AND problem IS NULL AND NOT EXISTS ({_DONE})
-  AND NOT EXISTS (
-    SELECT 1 FROM said s WHERE s.account = q.account AND s.connector_refund_id = q.connector_refund_id)
-  AND (q.connector_refund_id IS NOT NULL OR (
-    NOT EXISTS (
-      SELECT 1 FROM said s WHERE s.account = q.account AND s.merchant_refund_id = q.merchant_refund_id)
+SELECT DISTINCT question FROM (
+  SELECT account, question_of(connector_refund_id, merchant_refund_id, connector_transaction_id, currency) AS question
+  FROM books b
+  WHERE account = ? AND problem IS NULL
     AND NOT EXISTS (
-      SELECT 1 FROM said s WHERE s.account = q.account AND s.connector_transaction_id = q.connector_transaction_id
-        AND s.amount = q.amount AND s.currency = q.currency)))
+      SELECT 1 FROM said s WHERE s.account = b.account AND s.connector_refund_id = b.connector_refund_id)
+    AND (b.connector_refund_id IS NOT NULL OR (
+      NOT EXISTS (
+        SELECT 1 FROM said s WHERE s.account = b.account AND s.merchant_refund_id = b.merchant_refund_id)
+      AND NOT EXISTS (
+        SELECT 1 FROM said s WHERE s.account = b.account AND s.connector_transaction_id = b.connector_transaction_id
+          AND s.amount = b.amount AND s.currency = b.currency)))
+) q WHERE NOT EXISTS ({_DONE})
 """  # noqa: S608
 """What no list has shown yet."""
 
@@ -181,7 +185,9 @@ def _by_time(client: RefundClient) -> Listing | None:
 
 def _can_ask(client: RefundClient) -> bool:
     listing = client.account.connector.listing
-    by_payment = client.account.can("list") and listing is not None and (listing.by_payment or listing.basis == "payment")
+    by_payment = (
+        client.account.can("list") and listing is not None and (listing.by_payment or listing.basis == "payment")
+    )
     return client.account.can("get") or by_payment
 
 

@@ -11,7 +11,6 @@ import attrs
 
 from refundry.client import RefundClient
 from refundry.errors import ConfigurationError
-from refundry_reconcile.asking import question_key
 from refundry_reconcile.books import Books, LedgerBooks, Row
 from refundry_reconcile.gathering import Gatherer, Period
 from refundry_reconcile.reading import read_books
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 AnyBooks: TypeAlias = Books | LedgerBooks
 _ROW = (
     *("row", "label", "account", "connector_refund_id", "merchant_refund_id", "connector_transaction_id"),
-    *("amount", "currency", "status", "word", "dated", "in_period", "question", "problem"),
+    *("amount", "currency", "status", "word", "dated", "in_period", "problem"),
 )
 
 
@@ -86,7 +85,6 @@ def _columns(number: int, row: Row, period: Period) -> Sequence[Any]:
         plain(row.word),
         to_column(row.at),
         row.at is None or period.since <= row.at < period.until,
-        None if row.problem else question_key((*identifiers, row.currency)),
         plain(row.problem),
     )
 

@@ -14,20 +14,21 @@ _UNNAMED = "connector_refund_id IS NULL"
 
 def match(store: Store) -> None:
     """Pair rows with refunds, mark duplicates and what is ambiguous, and give every row and refund its verdict."""
-    store.run_file("refunds.sql")
-    store.run_file("link_ids.sql")
-    _by_reference(store)
-    for rows, refunds in ((_UNNAMED, _ANY), (_ANY, _UNNAMED)):
-        _by_payment(store, rows, refunds)
-    store.run_file("duplicates.sql")
-    store.run_file("judge.sql")
+    with store.writing():
+        store.run_file("refunds.sql")
+        store.run_file("link_ids.sql")
+        _by_reference(store)
+        for rows, refunds in ((_UNNAMED, _ANY), (_ANY, _UNNAMED)):
+            _by_payment(store, rows, refunds)
+        store.run_file("duplicates.sql")
+        store.run_file("judge.sql")
 
 
 def _by_reference(store: Store) -> None:
     one = "least(n_rows, n_refunds) = 1 AND NOT two_ids"
-    _pair(store, _OF_REFERENCE, "merchant refund id", "n_rows = 1 AND n_refunds = 1 AND NOT two_ids")
-    _pair(store, (*_OF_REFERENCE, _PAYMENT, *_MONEY), "merchant refund id, payment and amount", one)
-    _pair(store, (*_OF_REFERENCE, *_MONEY), "merchant refund id and amount", f"{one} AND n_payments <= 1")
+    _pair(store, _OF_REFERENCE, "your reference", "n_rows = 1 AND n_refunds = 1 AND NOT two_ids")
+    _pair(store, (*_OF_REFERENCE, _PAYMENT, *_MONEY), "your reference, payment and amount", one)
+    _pair(store, (*_OF_REFERENCE, *_MONEY), "your reference and amount", f"{one} AND n_payments <= 1")
     reason = """CASE WHEN two_ids AND n_rows = 1 AND n_refunds = 1
         THEN 'your reference is there, under another refund id than the books have'
         ELSE n_rows || ' of the books and ' || n_refunds || ' of the processor share your reference' END"""

@@ -1,4 +1,4 @@
-"""What processors say, written down in batches: a list with the place where it goes on, answers with their questions."""
+"""What processors say, written down in batches: pages with the place after them, answers with their questions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from refundry.errors import NotARefund
-from refundry.model import RefundQuery
+from refundry.model import Refund, RefundQuery
 from refundry_reconcile.asking import Outcome, Question, is_absent
 from refundry_reconcile.paging import Leaf
 from refundry_reconcile.saying import COLUMNS, Scribe
@@ -20,6 +20,8 @@ HINT = "hint:"
 """How the key of a question begins that a list gave rise to."""
 _ANSWER = ("account", "question", "outcome", "connector_refund_id", "reason", "observed_at")
 _ANSWERS_AT_A_TIME = 500
+_PAGES_AT_A_TIME = 100
+"""Whatever their size: so many pages at most are asked for again after a run was killed."""
 
 
 @attrs.define
@@ -34,6 +36,7 @@ class Listed:
     _rows: list[Sequence[Any]] = attrs.field(factory=list)
     _hints: list[Sequence[str]] = attrs.field(factory=list)
     _unreadable: int = 0
+    _pages: int = 0
     _scribe: Scribe = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -47,7 +50,8 @@ class Listed:
         self._unreadable += len(leaf.page.problems)
         self.count += len(leaf.page.refunds)
         self._position = leaf.position
-        if len(self._rows) >= BATCH:
+        self._pages += 1
+        if len(self._rows) >= BATCH or self._pages >= _PAGES_AT_A_TIME:
             self.write()
 
     def write(self) -> None:
@@ -61,7 +65,7 @@ class Listed:
                 "UPDATE coverage SET position = ?, listed = ?, unreadable = unreadable + ? WHERE account = ?",
                 [self._position, self.count, self._unreadable, self.account],
             )
-        self._rows, self._hints, self._unreadable = [], [], 0
+        self._rows, self._hints, self._unreadable, self._pages = [], [], 0, 0
 
 
 @attrs.define
@@ -81,8 +85,8 @@ class Answered:
     def add(self, question: Question, outcome: Outcome, now: datetime) -> None:
         """Take an answer in."""
         at = to_column(now) or ""
-        if isinstance(outcome, tuple):
-            self._rows += [self._scribe.row(refund, "get", at) for refund in outcome]
+        refunds, source = _refunds(outcome)
+        self._rows += [self._scribe.row(refund, source, at) for refund in refunds]
         self._answers.append((self.account, question.key, *_result(question, outcome), at))
         self.count += 1
         if len(self._answers) >= _ANSWERS_AT_A_TIME:
@@ -96,16 +100,29 @@ class Answered:
         self._rows, self._answers = [], []
 
 
+def _refunds(outcome: Outcome) -> tuple[tuple[Refund, ...], str]:
+    match outcome:
+        case Refund():
+            return (outcome,), "get"
+        case tuple():
+            return outcome, "list"
+        case _:
+            return (), ""
+
+
 def _result(question: Question, outcome: Outcome) -> tuple[str, str | None, str | None]:
-    wanted = question.connector_refund_id
-    if isinstance(outcome, tuple):
-        if len(outcome) == 1:
-            return "found", plain(outcome[0].connector_refund_id), None
-        shown = wanted is None or any(one.connector_refund_id == wanted for one in outcome)
-        return ("found", wanted, None) if shown and outcome else ("absent", None, "the payment's list does not show it")
-    if is_absent(outcome) or (isinstance(outcome, NotARefund) and question.key.startswith(HINT)):
-        return "absent", None, plain(outcome.message)
-    return "failed", None, plain(outcome.message)
+    match outcome:
+        case Refund():
+            return "found", plain(outcome.connector_refund_id), None
+        case tuple():
+            # Which of the payment's refunds it is, if any, is for the matching to say.
+            return "absent", None, "no refund of this payment fits"
+        case NotARefund() if question.key.startswith(HINT):
+            return "absent", None, plain(outcome.message)
+        case _ if is_absent(outcome):
+            return "absent", None, plain(outcome.message)
+        case _:
+            return "failed", None, plain(outcome.message)
 
 
 def hint_key(query: RefundQuery) -> str:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlalchemy import Engine, MetaData, Select, Table, TextClause, create_engine, select, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    MetaData,
+    Select,
+    Table,
+    TextClause,
+    create_engine,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from refundry.errors import ConfigurationError
@@ -96,23 +108,26 @@ def _from_database(books: Books) -> Iterator[Row]:
     engine = _engine(books)
     try:
         statement = _statement(books, engine)
-        with engine.connect() as connection:
-            result = connection.execution_options(stream_results=True, yield_per=_AT_A_TIME).execute(statement)
-            missing = [column for column in wanted.values() if column not in result.keys()]
+        with engine.connect() as connection, closing(_streamed(connection, statement)) as result:
+            missing = [column for column in wanted.values() if column not in tuple(result.keys())]
             if missing:
                 raise ConfigurationError(f"the books have no column {missing[0]!r}")
             for number, found in enumerate(result.mappings(), 1):
-                cells = {name: found[column] for name, column in wanted.items()}
-                yield read_row(books, f"row {number}", cells)
+                yield read_row(books, f"row {number}", {name: found[column] for name, column in wanted.items()})
     except NoSuchTableError:
         raise ConfigurationError(f"the books have no table {books.table!r}") from None
     except SQLAlchemyError as error:
         # Its text may hold the address with the password.
         kind = type(getattr(error, "orig", None) or error).__name__
-        raise ConfigurationError(f"the books cannot be read from the database ({kind}): check address, rights, query")\
-            from None
+        raise ConfigurationError(
+            f"the books cannot be read from the database ({kind}): check address, rights, query"
+        ) from None
     finally:
         engine.dispose()
+
+
+def _streamed(connection: Connection, statement: Select[Any] | TextClause) -> CursorResult[Any]:
+    return connection.execution_options(stream_results=True, yield_per=_AT_A_TIME).execute(statement)
 
 
 def _engine(books: Books) -> Engine:

@@ -135,24 +135,29 @@ def money_text(money: Money | None) -> str:
 
 
 def moment_text(moment: datetime | None) -> str:
-    """A time as people read it, in UTC."""
-    return "\N{EN DASH}" if moment is None else to_iso(moment.replace(microsecond=0)).replace("T", " ").replace("Z", " UTC")
+    """A time as people read it, in UTC; midnight is a date."""
+    if moment is None:
+        return "\N{EN DASH}"
+    return to_iso(moment.replace(microsecond=0)).removesuffix("T00:00:00Z").replace("T", " ").replace("Z", " UTC")
 
 
 def way_in_words(one: AccountSummary) -> str:
     """How an account was asked, and what that leaves open."""
-    match one.way:
-        case "list":
-            text = f"{one.title} listed its refunds from {moment_text(one.listed_since)} to {moment_text(one.listed_until)}."
-            if not one.complete:
-                text += " Its list leaves some refunds out; those of your books were asked for one by one where possible."
-        case "get":
-            text = f"{one.title} has no list, so the refunds of your books were asked for one by one. A refund that is "
-            text += "in no book of yours cannot be seen this way."
-        case "ledger":
-            text = "The ledger said what it has heard. What it never heard of cannot be seen this way."
-        case _:
-            text = f"{one.title} cannot be asked for refunds."
+    if one.refused:
+        return f"It could not be asked: {one.refused}."
+    text = _WAYS.get(one.way, "{title} cannot be asked for refunds.").format(
+        title=one.title, since=moment_text(one.listed_since), until=moment_text(one.listed_until)
+    )
+    if one.way == "list" and not one.complete:
+        text += " Its list leaves some refunds out; those of your books were asked for one by one where possible."
     if one.unreadable:
         text += f" {one.unreadable:,} of its items could not be read."
     return text
+
+
+_WAYS = {
+    "list": "{title} listed its refunds from {since} to {until}.",
+    "get": "{title} has no list, so the refunds of your books were asked for one by one. "
+    "A refund that is in no book of yours cannot be seen this way.",
+    "ledger": "The ledger said what it has heard. What it never heard of cannot be seen this way.",
+}

@@ -38,7 +38,9 @@ class Store:
             self._connection = _connect(folder)
         except (OSError, duckdb.IOException) as error:
             kind = type(error).__name__
-            raise ConfigurationError(f"the work folder {folder} cannot be used ({kind}): is another run in it?") from None
+            raise ConfigurationError(
+                f"the work folder {folder} cannot be used ({kind}): is another run in it?"
+            ) from None
 
     def close(self) -> None:
         """Close the files."""

@@ -14,7 +14,7 @@ from refundry_reconcile.gathering import Period
 from refundry_reconcile.store import Store, from_column, to_column
 from refundry_reconcile.verdicts import Evidence, Finding, Side, Verdict
 
-AGES: Mapping[str, int | None] = {"under 2 days": 2, "2 to 7 days": 7, "8 to 30 days": 30, "over 30 days": None}
+AGES: Mapping[str, int | None] = {"up to 2 days": 2, "3 to 7 days": 7, "8 to 30 days": 30, "over 30 days": None}
 """By what it is called: how many days an age of this kind has at most."""
 NO_AGE = "no date known"
 
@@ -128,7 +128,7 @@ def summarise(store: Store, period: Period, books: Sequence[str], left_out: int)
         settling=_settling(store),
         ages=_ages(store, period),
         linked=store.one("SELECT count(*) FROM verdicts WHERE note IS NOT NULL AND verdict <> 'outside'"),
-        outside=store.rows(beside)[0],  # type: ignore[arg-type]
+        outside=store.rows(beside)[0],
         left_out=left_out,
     )
 
@@ -142,10 +142,12 @@ def _check(store: Store) -> None:
 
 
 def _accounts(store: Store) -> tuple[AccountSummary, ...]:
-    failed = "SELECT account, count(*) AS n FROM answers WHERE starts_with(question, 'hint:') AND outcome = 'failed' GROUP BY account"
-    query = f"""
-        SELECT c.account, title, way, listed_since, listed_until, complete, unreadable + coalesce(f.n, 0), refused
-        FROM coverage c LEFT JOIN ({failed}) f USING (account) ORDER BY c.account"""  # noqa: S608
+    query = """
+        SELECT account, title, way, listed_since, listed_until, complete, refused, unreadable + (
+            SELECT count(DISTINCT question) FROM answers a
+            WHERE a.account = c.account AND starts_with(question, 'hint:') AND question NOT IN (
+                SELECT question FROM answers b WHERE b.account = c.account AND outcome <> 'failed'))
+        FROM coverage c ORDER BY account"""
     return tuple(
         AccountSummary(
             account=account,
@@ -157,7 +159,7 @@ def _accounts(store: Store) -> tuple[AccountSummary, ...]:
             unreadable=unreadable,
             refused=refused,
         )
-        for account, title, way, since, until, complete, unreadable, refused in store.rows(query)
+        for account, title, way, since, until, complete, refused, unreadable in store.rows(query)
     )
 
 
@@ -194,15 +196,9 @@ def _ages(store: Store, period: Period) -> dict[tuple[Verdict, str], int]:
     return {(verdict, name): found[verdict.value, name] for verdict, name in every if (verdict.value, name) in found}
 
 
-_ORDER = """
-    ORDER BY {first} account, coalesce(books_refund_id, refund_id), coalesce(books_reference, reference),
-    coalesce(books_payment, payment), verdict, label, refund_id, digest, books_amount, amount"""
-DIFFERENCES = (
-    "SELECT * FROM findings WHERE verdict <> 'matched'"
-    + _ORDER.format(first="stake_currency NULLS LAST, stake DESC NULLS LAST,")
-)
-"""The differences, the most money first within each currency: amounts of two currencies are not compared."""
-EVERYTHING = "SELECT * FROM findings" + _ORDER.format(first="")
+DIFFERENCES = "SELECT * FROM differences"
+"""The most money first within each currency: amounts of two currencies are not compared."""
+EVERYTHING = "SELECT * FROM everything"
 
 
 def read_findings(store: Store, query: str, limit: int | None = None) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ CREATE TABLE books (
     word VARCHAR,
     dated TIMESTAMP,                      -- in UTC
     in_period BOOLEAN NOT NULL,
-    question VARCHAR,                  -- the key in answers that this row is asked for with
     problem VARCHAR                    -- why the row cannot be compared
 );
 
@@ -32,3 +31,8 @@ CREATE TABLE verdicts (
     stake_currency VARCHAR,
     note VARCHAR
 );
+
+-- The key in answers that a row is asked for with. What is no currency is not asked with.
+CREATE MACRO question_of(refund, reference, payment, currency) AS json_array(
+    refund, reference, payment, CASE WHEN regexp_full_match(currency, '[A-Z]{3}') THEN currency END
+)::VARCHAR;

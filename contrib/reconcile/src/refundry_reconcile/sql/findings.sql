@@ -36,3 +36,15 @@ FROM (
     WHERE v.verdict <> 'outside' AND t.status = 'SUCCEEDED' AND t.processed_at >= t.created_at
 )
 GROUP BY account;
+
+CREATE MACRO place(finding) AS [
+    finding.account, coalesce(finding.books_refund_id, finding.refund_id),
+    coalesce(finding.books_reference, finding.reference), coalesce(finding.books_payment, finding.payment),
+    finding.verdict, finding.label, finding.refund_id, finding.digest, finding.books_amount::VARCHAR
+];
+
+CREATE VIEW everything AS SELECT * FROM findings ORDER BY place(findings);
+
+CREATE VIEW differences AS
+SELECT * FROM findings WHERE verdict <> 'matched'
+ORDER BY stake_currency NULLS LAST, stake DESC NULLS LAST, place(findings);

@@ -75,7 +75,8 @@ WITH answered AS (
     FROM books b ANTI JOIN pairs USING (row)
     LEFT JOIN singles s USING (row)
     LEFT JOIN coverage c USING (account)
-    LEFT JOIN answered a USING (account, question)
+    LEFT JOIN answered a ON a.account = b.account
+        AND a.question = question_of(b.connector_refund_id, b.merchant_refund_id, b.connector_transaction_id, b.currency)
 )
 SELECT row, NULL, CASE WHEN in_period THEN decided[1] ELSE 'outside' END, decided[2], NULL,
     amount, CASE WHEN amount IS NOT NULL THEN currency END, NULL

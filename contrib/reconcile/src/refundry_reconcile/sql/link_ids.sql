@@ -1,12 +1,13 @@
 -- First by the processor's id of the refund, then by what the processor answered to the row's own question.
 
 CREATE TABLE links AS
-SELECT b.row, t.seq, 'connector refund id' AS matched_by, 1 AS strength
+SELECT b.row, t.seq, 'the processor''s refund id' AS matched_by, 1 AS strength
 FROM books b JOIN refunds t USING (account, connector_refund_id)
 UNION ALL
 SELECT b.row, t.seq, 'the processor''s answer for this row', 2
 FROM books b
-JOIN answers a ON a.account = b.account AND a.question = b.question AND a.outcome = 'found'
+JOIN answers a ON a.account = b.account AND a.outcome = 'found'
+    AND a.question = question_of(b.connector_refund_id, b.merchant_refund_id, b.connector_transaction_id, b.currency)
 JOIN refunds t ON t.account = a.account AND t.connector_refund_id = a.connector_refund_id
 WHERE b.connector_refund_id IS DISTINCT FROM t.connector_refund_id;
 

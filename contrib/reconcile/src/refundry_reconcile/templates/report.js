@@ -17,6 +17,7 @@
     form.querySelector("output").textContent = `${shown} of ${rows.length} shown`;
   };
   form.addEventListener("input", show);
+  form.addEventListener("change", show);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   show();
