@@ -177,7 +177,8 @@ def test_asking_now_brings_what_the_processor_says_now(desk: RunningDesk, operat
     record = desk.add()
     desk.sandbox.clock.move(timedelta(days=4))
     page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}")
-    assert page.url == f"{desk.url}/refunds/{record.id}"
+    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true"
+    assert "Stripe was asked just now" in text_of(page)
     assert "Status: Pending is now Succeeded" in text_of(page)
 
 

@@ -151,7 +151,7 @@ class _Teller:
                 yield self._fill(phrases.started, when=self._when(self.facts.started))
                 yield from self._processor_takes(phrases.takes_longer, phrases.usually_takes)
             case Case.REOPENED:
-                yield self._fill(phrases.restarted, when=reached)
+                yield self._fill(phrases.restarted)
             case Case.ON_HOLD:
                 yield self._fill(phrases.on_hold)
             case Case.FAILED:

@@ -32,7 +32,7 @@ class Facts:
     """None also where several were named."""
     reference: str | None
     reached: datetime | None
-    """When it came to its status, by the processor."""
+    """When it came to its status, by the processor or, of a state, by when it was first heard."""
     is_exact: bool
     """False when it may have come to its status before ``reached``."""
     started: datetime | None
@@ -75,7 +75,7 @@ def _facts_of_refund(refund: Refund, now: datetime) -> Facts:
 
 def _facts_of_state(state: State, now: datetime) -> Facts:
     decisive = state.decided_by
-    dated = decisive is not None and decisive.is_dated
+    is_dated = decisive is not None and decisive.is_dated
     # The processor's time is that of its last change: of the settling, if the refund was seen before it settled.
     was_seen_before = bool(decisive and state.first_observed and state.first_observed < decisive.observed_at)
     amounts_differ = state.flags & {Flag.AMOUNT_DIFFERS, Flag.CURRENCY_DIFFERS}
@@ -85,8 +85,8 @@ def _facts_of_state(state: State, now: datetime) -> Facts:
         reason=_reason(state.error),
         amount=None if amounts_differ else state.amount,
         reference=_text(state.acquirer_reference_number),
-        reached=_only_past(now)(state.since) if dated else None,
-        is_exact=was_seen_before,
+        reached=_only_past(now)(state.since),
+        is_exact=is_dated and was_seen_before,
         started=None,
         open_since=state.first_observed,
         flags=state.flags,

@@ -69,10 +69,15 @@ def search(request: Request, desk: DeskOf, person: PageReader, q: str = "") -> R
 
 @router.get("/refunds/{refund_id}")
 def refund(
-    request: Request, desk: DeskOf, person: PageReader, refund_id: Number, language: LanguageCode = "en"
+    request: Request,
+    desk: DeskOf,
+    person: PageReader,
+    refund_id: Number,
+    language: LanguageCode = "en",
+    asked: bool = False,
 ) -> Response:
     """One refund with its history."""
-    return refund_page(request, desk, person, refund_id, language)
+    return refund_page(request, desk, person, refund_id, language, asked=asked)
 
 
 @router.get("/refunds/{refund_id}/part")
@@ -103,10 +108,11 @@ def refund_page(
     refund_id: int,
     language: str = "en",
     *,
+    asked: bool = False,
     told_off: str | None = None,
     status_code: int = 200,
 ) -> Response:
-    """A refund's page; ``told_off`` is why the processor could not be asked."""
+    """A refund's page; after the processor was ``asked``, or with why it could not be."""
     history = history_of(desk, refund_id)
     shown = _shown(desk, person, history, language)
     return show(
@@ -116,6 +122,7 @@ def refund_page(
         status_code=status_code,
         waiting=count_of(waiting_for_a_person(desk)),
         version=version_of(history.refund),
+        asked=asked,
         **{**shown, "told_off": told_off},
     )
 
