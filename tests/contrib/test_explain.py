@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from iso4217 import Currency
+from observed import observed
 
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundStatus
-from refundry.state import Flag, Observation, Source, State, fold
+from refundry.state import Flag, Observation, State, fold
 from refundry_explain import LANGUAGES, Case, Explanation, explain
 from refundry_explain.explaining import after_business_days
 from refundry_explain.formats import Language
@@ -39,23 +40,11 @@ def told(source: Any = FULL, **options: Any) -> Explanation:
     return explain(source, **{"now": NOW, **options})
 
 
-def said(status: RefundStatus, day: int, *, source: Source = "webhook", dated: bool = True, **more: Any) -> Observation:
-    """An observation on this day of March, by the processor's time if it is dated."""
+def said(status: RefundStatus, day: int, *, dated: bool = True, **more: Any) -> Observation:
+    """A webhook of this day of March, by the processor's time if it is dated, heard an hour later."""
     moment = datetime(2026, 3, day, 9, tzinfo=UTC)
-    facts: dict[str, Any] = {
-        "account": "shop",
-        "connector_refund_id": "re_1",
-        "merchant_refund_id": None,
-        "connector_transaction_id": None,
-        "status": status,
-        "connector_status": status.lower(),
-        "amount": Money(2000, "EUR"),
-        "provider_time": moment if dated else None,
-        "observed_at": moment + timedelta(hours=1),
-        "source": source,
-        "digest": f"{status}-{day}",
-    }
-    return Observation(**{**facts, **more})
+    usual = {"source": "webhook", "amount": Money(2000, "EUR"), "provider_time": moment if dated else None}
+    return observed(status, moment + timedelta(hours=1), **{**usual, **more})
 
 
 # What is said
@@ -312,6 +301,7 @@ TEXT = st.text(max_size=30)
 MOMENTS = st.integers(946_684_800, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
+@settings(deadline=None)
 @given(AMOUNTS, st.sampled_from([*LANGUAGES, "de-CH", "fr-CA", "es-MX", "en-IN"]))
 def test_no_amount_is_rounded(money: Money, locale: str) -> None:
     shown = Language.of(locale).money(money)
@@ -326,6 +316,7 @@ def test_an_amount_of_no_listed_currency_is_left_out() -> None:
     assert explanation.sentence.startswith("Your refund was sent")
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Refund,
@@ -363,6 +354,7 @@ def sentence_without_days(refund: Refund, now: datetime, locale: str, settles_wi
     return explain(refund, now=now + timedelta(days=3660), locale=locale, settles_within=settles_within).sentence
 
 
+@settings(deadline=None)
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 30))
 def test_business_days_are_counted_as_a_calendar_counts_them(start: date, count: int) -> None:
     end = after_business_days(start, count)

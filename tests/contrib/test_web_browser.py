@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from browsers import running_browser
 from desks import RunningDesk, running_desk
+from observed import observed
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from refundry.model import UNKNOWN, Money
-from refundry.state import Observation
 from refundry_ledger import RefundRecord
 
 LONG = "x" * 500
@@ -119,17 +119,9 @@ def _without_scripts(browser: WebDriver) -> Iterator[None]:
 def _hostile(desk: RunningDesk) -> RefundRecord:
     """A refund that says wicked things wherever it can."""
     record = desk.add(refund_reason=HOSTILE, note=HOSTILE)
-    wicked = Observation(
-        account="stripe",
-        connector_refund_id=record.query.connector_refund_id,
-        merchant_refund_id=None,
-        connector_transaction_id=None,
-        status=UNKNOWN,
-        connector_status=HOSTILE,
-        observed_at=desk.desk.clock.now() + timedelta(minutes=1),
-        source="webhook",
-        digest="0" * 64,
-    )
+    known = {"account": "stripe", "connector_refund_id": record.query.connector_refund_id}
+    moment = desk.desk.clock.now() + timedelta(minutes=1)
+    wicked = observed(UNKNOWN, moment, source="webhook", connector_status=HOSTILE, **known)
     kept = desk.ledger.observe(wicked)
     assert kept is not None
     return kept

@@ -87,7 +87,7 @@ def test_any_identifier_leads_straight_to_the_refund(desk: RunningDesk, reader: 
     query, number = record.query, record.acquirer_reference_number
     assert number
     identifiers = [query.connector_refund_id, query.connector_transaction_id, query.merchant_refund_id, number]
-    for identifier in (*identifiers, f"  {number} ", f"#{record.id}", str(record.id)):
+    for identifier in (*identifiers, f"  {number} ", f"{number[:4]} {number[4:]}", f"#{record.id}", str(record.id)):
         found = reader.get("/search", params={"q": identifier})
         assert found.url == f"{desk.url}/refunds/{record.id}", identifier
         assert found.status_code == 200

@@ -28,6 +28,7 @@ MOST_WAITING = 100
 """As many refunds that need a person are counted and shown."""
 _FEW = 5
 _LONGEST = 512
+_MOST_DIGITS = 18
 _NAMES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -52,7 +53,7 @@ def home(request: Request, desk: DeskOf, person: PageReader) -> Response:
 @router.get("/search")
 def search(request: Request, desk: DeskOf, person: PageReader, q: str = "") -> Response:
     """The refund with this identifier, or the list of those that have it."""
-    text = " ".join(clean(q).split())
+    text = clean(q).strip()
     found = find(desk, text)
     if len(found) == 1:
         return RedirectResponse(path_to(request, "refund", refund_id=found[0].id), status_code=303)
@@ -86,9 +87,7 @@ def refund_part(
 ) -> Response:
     """What of a refund's page changes, for a page that is open."""
     history = history_of(desk, refund_id)
-    page = show(request, "refund_part.html", person=person, **_shown(desk, person, history, language))
-    page.headers["ETag"] = version_of(history.refund)
-    return page
+    return show(request, "refund_part.html", person=person, **_shown(desk, person, history, language))
 
 
 @router.get("/refunds/{refund_id}/version")
@@ -128,12 +127,13 @@ def refund_page(
 
 
 def find(desk: Desk, text: str) -> list[RefundRecord]:
-    """The refunds with this identifier; also by the ledger's number, with or without ``#``."""
+    """The refunds with this identifier, however its groups are set apart; or with this number of the ledger."""
     if not text or len(text) > _LONGEST:
         return []
-    number = text.removeprefix("#")
-    is_number = number.isascii() and number.isdigit() and len(number) <= 18
-    return desk.ledger.find(text) or (desk.ledger.find(int(number)) if is_number else [])
+    joined, number = "".join(text.split()), text.removeprefix("#")
+    found = desk.ledger.find(text) or (desk.ledger.find(joined) if joined != text else [])
+    is_number = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return found or (desk.ledger.find(int(number)) if is_number else [])
 
 
 def history_of(desk: Desk, refund_id: int) -> History:
