@@ -93,8 +93,11 @@ def test_what_is_missing_is_left_out(missing: str, sentence: str) -> None:
     assert "  " not in explanation.sentence
 
 
-def test_a_time_that_is_yet_to_come_is_not_told_as_the_past() -> None:
-    explanation = told(attrs.evolve(FULL, processed_at=NOW + timedelta(days=2)))
+@pytest.mark.parametrize(
+    "moment", [NOW + timedelta(days=2), datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)]
+)
+def test_a_time_that_is_yet_to_come_or_stands_for_none_is_not_told(moment: datetime) -> None:
+    explanation = told(attrs.evolve(FULL, processed_at=moment), zone=ZoneInfo("America/New_York"))
     assert explanation.sentence.startswith("Your refund of €20.00 was sent to your bank. ")
     assert explanation.expected_by is None
 

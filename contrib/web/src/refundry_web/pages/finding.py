@@ -18,6 +18,7 @@ from refundry_web.pages.raws import raws_of
 from refundry_web.pages.rendering import clean, path_to, show
 from refundry_web.pages.timeline import timeline
 from refundry_web.pages.viewing import line_of, settles_within, view_of
+from refundry_web.pages.words import language_name
 from refundry_web.problems import Problem
 from refundry_web.service import service_of
 from refundry_web.tokens import Person
@@ -29,7 +30,6 @@ MOST_WAITING = 100
 _FEW = 5
 _LONGEST = 512
 _MOST_DIGITS = 18
-_NAMES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 LanguageCode = Annotated[str, Query(max_length=35)]
@@ -108,7 +108,7 @@ def refund_page(
     language: str = "en",
     *,
     asked: bool = False,
-    told_off: str | None = None,
+    trouble: str | None = None,
     status_code: int = 200,
 ) -> Response:
     """A refund's page; after the processor was ``asked``, or with why it could not be."""
@@ -122,7 +122,7 @@ def refund_page(
         waiting=count_of(waiting_for_a_person(desk)),
         version=version_of(history.refund),
         asked=asked,
-        **{**shown, "told_off": told_off},
+        **{**shown, "trouble": trouble},
     )
 
 
@@ -173,11 +173,11 @@ def _shown(desk: Desk, person: Person, history: History, language: str) -> dict[
         "told": _told(desk, history, language),
         "advice": _told(desk, history, "en").next_step,
         "language": language if language in LANGUAGES else "en",
-        "languages": [(code, _NAMES[code]) for code in LANGUAGES],
+        "languages": [(code, language_name(code)) for code in LANGUAGES],
         "groups": timeline(history.observations),
         "raws": raws_of(desk.ledger, history.refund.id, history.observations) if may_operate else None,
         "can_ask": _can_ask(desk, history.refund.account),
-        "told_off": None,
+        "trouble": None,
     }
 
 
