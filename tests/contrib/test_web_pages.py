@@ -87,7 +87,7 @@ def test_any_identifier_leads_straight_to_the_refund(desk: RunningDesk, reader: 
     query, number = record.query, record.acquirer_reference_number
     assert number
     identifiers = [query.connector_refund_id, query.connector_transaction_id, query.merchant_refund_id, number]
-    for identifier in (*identifiers, f"  {number} ", f"#{record.id}", str(record.id)):
+    for identifier in (*identifiers, f"  {number} ", f"{number[:4]} {number[4:]}", f"#{record.id}", str(record.id)):
         found = reader.get("/search", params={"q": identifier})
         assert found.url == f"{desk.url}/refunds/{record.id}", identifier
         assert found.status_code == 200
@@ -177,7 +177,8 @@ def test_asking_now_brings_what_the_processor_says_now(desk: RunningDesk, operat
     record = desk.add()
     desk.sandbox.clock.move(timedelta(days=4))
     page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}")
-    assert page.url == f"{desk.url}/refunds/{record.id}"
+    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true"
+    assert "Stripe was asked just now" in text_of(page)
     assert "Status: Pending is now Succeeded" in text_of(page)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 import pytest
 from desks import RunningDesk, running_desk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from observed import observed
 
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, ErrorInfo, Money, RefundStatus
 from refundry.state import ATTENTION, Flag, Observation, in_order
@@ -27,19 +28,8 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def said(status: RefundStatus = PENDING, minutes: float = 0, **more: Any) -> Observation:
-    moment = NOW + timedelta(minutes=minutes)
-    facts: dict[str, Any] = {
-        "account": "shop",
-        "connector_refund_id": "re_1",
-        "merchant_refund_id": None,
-        "connector_transaction_id": None,
-        "status": status,
-        "connector_status": status.lower(),
-        "observed_at": moment,
-        "source": "get",
-        "digest": str(minutes),
-    }
-    return Observation(**{**facts, **more})
+    """An answer so many minutes later."""
+    return observed(status, NOW + timedelta(minutes=minutes), **more)
 
 
 def test_every_status_flag_and_source_has_words() -> None:
@@ -77,6 +67,7 @@ def test_the_time_of_hearing_is_told_where_it_is_another() -> None:
     assert timeline([said()])[0].entries[0].heard is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(said, st.sampled_from(RefundStatus), st.integers(0, 9)), max_size=12))
 def test_no_observation_is_missing_from_the_timeline(history: list[Observation]) -> None:
     ordered = in_order(history)
@@ -141,6 +132,7 @@ TOTALS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(spans=SPANS, scale=st.sampled_from([DAYS, SECONDS]))
 def test_the_bars_of_a_plot_hold_every_span(spans: dict[str, list[timedelta]], scale: Any) -> None:
     plot = span_plot("key", "Title", spans, scale, "things", str.upper)
@@ -155,6 +147,7 @@ def test_the_bars_of_a_plot_hold_every_span(spans: dict[str, list[timedelta]], s
     ]
 
 
+@settings(deadline=None)
 @given(totals=TOTALS)
 def test_the_rows_of_a_plot_hold_every_refund(totals: list[Total]) -> None:
     plot = states_plot(totals, str.upper)
@@ -189,6 +182,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_laying_out_changes_nothing_but_spaces(value: Any) -> None:
     laid_out = lay_out(json.dumps(value))
@@ -201,6 +195,7 @@ def test_what_laying_out_would_change_stays_as_it_came(text: str) -> None:
     assert lay_out(text) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_lines_are_escaped_and_clean(text: str) -> None:
     shown = lines(text)

@@ -48,7 +48,7 @@ class Explanation:
     """The acquirer reference number, with which the customer's bank can trace the money."""
     expected_by: date | None = None
     """The day by which it has usually happened: the money shown by the bank, or the refund sent by the processor.
-    Weekends are counted, public holidays are not."""
+    Banks work from Monday to Friday here; public holidays are not known."""
     is_late: bool = False
     """True when that day has passed."""
 
@@ -66,7 +66,7 @@ def explain(
 
     Args:
         told: a `Refund`, the `State` of one, or the ledger's history of one.
-        now: aware; what lies after it is not told as if it had happened.
+        now: aware; a time after it, or long before any refund, is taken for a missing one.
         locale: ``de``, ``de-AT``; English where there is no such language, see `LANGUAGES`.
         title: the processor's name.
         settles_within: what the connector declares, None where it declares nothing.
@@ -151,7 +151,7 @@ class _Teller:
                 yield self._fill(phrases.started, when=self._when(self.facts.started))
                 yield from self._processor_takes(phrases.takes_longer, phrases.usually_takes)
             case Case.REOPENED:
-                yield self._fill(phrases.restarted, when=reached)
+                yield self._fill(phrases.restarted)
             case Case.ON_HOLD:
                 yield self._fill(phrases.on_hold)
             case Case.FAILED:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import attrs
 
 from refundry.model import ErrorInfo, Money, Refund, RefundStatus
 from refundry.state import CLOCK_SKEW, Flag, State
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""An earlier time is how some system writes none: 1970, or the year 1."""
 
 
 class HasState(Protocol):
@@ -32,7 +35,7 @@ class Facts:
     """None also where several were named."""
     reference: str | None
     reached: datetime | None
-    """When it came to its status, by the processor."""
+    """When it came to its status, by the processor or, of a state, by when it was first heard."""
     is_exact: bool
     """False when it may have come to its status before ``reached``."""
     started: datetime | None
@@ -43,7 +46,7 @@ class Facts:
 
 
 def facts_of(told: Refund | State | HasState, now: datetime) -> Facts:
-    """The facts in a refund, in the state of one, or in a history; a time that is yet to come is none."""
+    """The facts in a refund, in the state of one, or in a history."""
     match told:
         case Refund():
             return _facts_of_refund(told, now)
@@ -59,7 +62,7 @@ def clean(text: str) -> str:
 
 
 def _facts_of_refund(refund: Refund, now: datetime) -> Facts:
-    past = _only_past(now)
+    past = _believable(now)
     return Facts(
         status=refund.status,
         word=_text(refund.connector_status),
@@ -75,7 +78,7 @@ def _facts_of_refund(refund: Refund, now: datetime) -> Facts:
 
 def _facts_of_state(state: State, now: datetime) -> Facts:
     decisive = state.decided_by
-    dated = decisive is not None and decisive.is_dated
+    is_dated = decisive is not None and decisive.is_dated
     # The processor's time is that of its last change: of the settling, if the refund was seen before it settled.
     was_seen_before = bool(decisive and state.first_observed and state.first_observed < decisive.observed_at)
     amounts_differ = state.flags & {Flag.AMOUNT_DIFFERS, Flag.CURRENCY_DIFFERS}
@@ -85,16 +88,16 @@ def _facts_of_state(state: State, now: datetime) -> Facts:
         reason=_reason(state.error),
         amount=None if amounts_differ else state.amount,
         reference=_text(state.acquirer_reference_number),
-        reached=_only_past(now)(state.since) if dated else None,
-        is_exact=was_seen_before,
+        reached=_believable(now)(state.since),
+        is_exact=is_dated and was_seen_before,
         started=None,
         open_since=state.first_observed,
         flags=state.flags,
     )
 
 
-def _only_past(now: datetime) -> Callable[[datetime | None], datetime | None]:
-    return lambda moment: moment if moment is not None and moment <= now + CLOCK_SKEW else None
+def _believable(now: datetime) -> Callable[[datetime | None], datetime | None]:
+    return lambda moment: moment if moment is not None and _EARLIEST <= moment <= now + CLOCK_SKEW else None
 
 
 def _reason(error: ErrorInfo | None) -> str | None:

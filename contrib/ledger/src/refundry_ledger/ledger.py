@@ -23,7 +23,7 @@ from refundry_ledger import claims, outbox, receiving, recording
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.database import Database
 from refundry_ledger.folding import observations_of, row_of
-from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of
+from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of, storable
 from refundry_ledger.schema import accounts, refunds
 from refundry_ledger.shelf import Shelf
 from refundry_ledger.tracking import Tracker, by_name
@@ -291,6 +291,7 @@ class Ledger(Shelf):
 def _named(identifier: str | int) -> Any:
     if isinstance(identifier, int):
         return refunds.c.id == identifier
+    identifier = storable(identifier)
     merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
     return or_(
         refunds.c.connector_refund_id == identifier,

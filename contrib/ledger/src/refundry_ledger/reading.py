@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, not_, select
 from refundry.errors import InvalidQuery
 from refundry.model import RefundStatus
 from refundry.state import Observation
-from refundry_ledger.records import RefundRecord, observation_of, record_of
+from refundry_ledger.records import RefundRecord, observation_of, record_of, storable
 from refundry_ledger.schema import accounts, answers, counters, events, observations, refunds
 
 LARGEST_PAGE = 500
@@ -175,7 +175,7 @@ def _is_settled() -> ColumnElement[bool]:
 
 
 _CONDITIONS: Mapping[str, Any] = {
-    "account": lambda name: accounts.c.name == name,
+    "account": lambda name: accounts.c.name == storable(name),
     "status": lambda status: refunds.c.status == status.value,
     "needs_attention": lambda wanted: refunds.c.needs_attention if wanted else not_(refunds.c.needs_attention),
     "open": lambda wanted: not_(_is_settled()) if wanted else _is_settled(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AwareDatetime
 
 from refundry.errors import RefundNotFound
 from refundry.model import RefundStatus
@@ -13,38 +13,14 @@ from refundry_ledger import Filters, RefundRecord
 from refundry_web import shapes
 from refundry_web.access import ApiAdmin, ApiOperator, ApiReader, Credentials, DeskOf, admit_bearer
 from refundry_web.audit import read_entries
+from refundry_web.describing import FROM_PROCESSOR, LIMITED, NOT_FOUND, REFUSED, UNAUTHORIZED, documented
 from refundry_web.desk import Desk
-from refundry_web.problems import MEDIA_TYPE, Problem
+from refundry_web.problems import Problem
 from refundry_web.tokens import Person
 
-_PROBLEMS = {
-    401: "No token, or one that is wrong or revoked.",
-    403: "The token's role does not suffice.",
-    422: "The request is not understood.",
-    429: "Too many requests; Retry-After says when to come again.",
-    503: "The database or the processor does not answer; Retry-After says when to come again.",
-}
-_NOT_FOUND = {404: "There is no such refund, or no such account."}
-_FROM_PROCESSOR = {
-    409: "The processor cannot be asked for this refund, or several have this identifier.",
-    502: "The processor refused, or its answer was not understood.",
-}
-
-
-def _documented(problems: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
-    return {status: {"description": text, "content": content} for status, text in problems.items()}
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text or not text.isprintable():
-        raise ValueError("an identifier has no control characters")
-    return text
-
-
-router = APIRouter(prefix="/v1", responses=_documented(_PROBLEMS))
+router = APIRouter(prefix="/v1", responses=documented(UNAUTHORIZED | LIMITED | REFUSED))
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The ledger's number of the refund.")]
-Wanted = Annotated[str, Query(min_length=1, max_length=512), AfterValidator(_storable)]
+Wanted = Annotated[str, Query(min_length=1, max_length=512)]
 Name = Annotated[str | None, Query(max_length=200, description="The name of an account.")]
 Cursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The cursor of the page before.")]
 
@@ -85,7 +61,7 @@ def list_refunds(
     return shapes.PageShape.of(desk.ledger.page(filters, cursor=cursor, limit=limit))
 
 
-@router.post("/refunds", status_code=201, responses=_documented(_NOT_FOUND))
+@router.post("/refunds", status_code=201, responses=documented(NOT_FOUND))
 def track_refund(desk: DeskOf, person: ApiOperator, refund: shapes.NewRefund) -> shapes.RefundShape:
     """Track a refund: it is asked for from now on. Tracking it again changes nothing."""
     if refund.account not in desk.clients:
@@ -94,7 +70,7 @@ def track_refund(desk: DeskOf, person: ApiOperator, refund: shapes.NewRefund) ->
     return shapes.RefundShape.of(desk.ledger.track(refund.account, refund.query(), expected_amount=expected))
 
 
-@router.get("/refunds/{number}", responses=_documented({**_NOT_FOUND, **_FROM_PROCESSOR}))
+@router.get("/refunds/{number}", responses=documented(NOT_FOUND | FROM_PROCESSOR))
 def show_refund(
     desk: DeskOf,
     person: Annotated[Person, Depends(reader_or_operator)],
@@ -108,13 +84,13 @@ def show_refund(
     return shapes.HistoryShape.of(desk.ledger.history(record.account, record.id))
 
 
-@router.post("/refunds/{number}/acknowledge", responses=_documented(_NOT_FOUND))
+@router.post("/refunds/{number}/acknowledge", responses=documented(NOT_FOUND))
 def acknowledge_refund(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RefundShape:
     """Say that somebody has looked at a refund: it needs attention again only for something new."""
     return shapes.RefundShape.of(desk.ledger.acknowledge(_known(desk, number).id))
 
 
-@router.get("/refunds/{number}/raw", responses=_documented(_NOT_FOUND))
+@router.get("/refunds/{number}/raw", responses=documented(NOT_FOUND))
 def show_raw(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RawShape:
     """Show the raw bodies behind a refund. They hold personal data."""
     record = _known(desk, number)

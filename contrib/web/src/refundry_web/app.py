@@ -10,6 +10,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from refundry_web import api, entering, pages, problems, standing, webhooks
 from refundry_web.desk import Desk
 from refundry_web.guarding import BoundedBody, StrictHeaders
+from refundry_web.metrics import CountedRequests
 from refundry_web.service import Service
 from refundry_web.tables import create_tables
 
@@ -38,6 +39,7 @@ def create_app(desk: Desk) -> FastAPI:
 
 def _guard(app: FastAPI, desk: Desk) -> None:
     settings = desk.settings
+    app.add_middleware(CountedRequests, metrics=app.state.service.metrics)
     app.add_middleware(
         SessionMiddleware,
         secret_key=settings.session_key,

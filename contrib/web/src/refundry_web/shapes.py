@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 import attrs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from refundry.model import Money, RefundQuery, RefundStatus
 from refundry.state import Observation
@@ -14,7 +14,8 @@ from refundry_ledger import History, Page, RefundRecord, StoredEvent, Total
 from refundry_web.audit import Entry
 
 _LARGEST = 2**63 - 1
-Identifier = Annotated[str, Field(min_length=1, max_length=512)]
+Identifier = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
+_IDENTIFIERS = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
 
 
 class Shape(BaseModel):
@@ -74,8 +75,7 @@ class RefundShape(Shape):
     def of(cls, record: RefundRecord) -> Self:
         """The shape of a record."""
         facts = {field.name: getattr(record, field.name) for field in attrs.fields(RefundRecord)}
-        ids = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
-        query = {name: getattr(record.query, name) for name in ids}
+        query = {name: getattr(record.query, name) for name in _IDENTIFIERS}
         known = {**facts, **query, "flags": sorted(flag.value for flag in record.flags)}
         return cls.model_validate({name: known[name] for name in cls.model_fields})
 
@@ -157,12 +157,24 @@ class TotalsShape(Shape):
 class NewRefund(Shape):
     """A refund to be tracked: at least one identifier, and what it should be."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in _IDENTIFIERS]
+        }
+    )
+
     account: str
     connector_refund_id: Identifier | None = None
     merchant_refund_id: Identifier | None = None
     connector_transaction_id: Identifier | None = None
     payment_method_type: Identifier | None = None
     expected: MoneyShape | None = None
+
+    @model_validator(mode="after")
+    def _check_identified(self) -> Self:
+        if not any(getattr(self, name) for name in _IDENTIFIERS):
+            raise ValueError("give at least one identifier: the processor's, yours, or the payment's")
+        return self
 
     def query(self) -> RefundQuery:
         """What it is asked for with. Raises `InvalidQuery`."""
@@ -227,7 +239,7 @@ class StandingShape(Shape):
 
 
 class ProblemShape(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """What went wrong (RFC 9457); some have members besides these."""
 
     type: str
     title: str

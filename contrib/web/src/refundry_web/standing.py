@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sqlalchemy import select
 
 from refundry_ledger.schema import accounts
 from refundry_web.access import Credentials, DeskOf, bearer
+from refundry_web.describing import AWAY, LIMITED, UNAUTHORIZED, documented
 from refundry_web.service import service_of
 from refundry_web.shapes import StandingShape
 
@@ -20,7 +22,7 @@ def health() -> StandingShape:
     return StandingShape(status="alive")
 
 
-@router.get("/ready")
+@router.get("/ready", responses=documented(AWAY))
 def ready(desk: DeskOf) -> StandingShape:
     """Say that the database answers; 503 while it does not."""
     with desk.ledger.database.reading() as connection:
@@ -28,7 +30,7 @@ def ready(desk: DeskOf) -> StandingShape:
     return StandingShape(status="ready")
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse, responses=documented(UNAUTHORIZED | LIMITED | AWAY))
 def metrics(request: Request, credentials: Credentials) -> Response:
     """Show the numbers, to any token. They name no refund, so the audit trail does not have it."""
     bearer(request, credentials)

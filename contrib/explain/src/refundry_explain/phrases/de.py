@@ -16,7 +16,7 @@ GERMAN = Phrases(
     overdue_without_reference="Banken haben sie gewöhnlich inzwischen angezeigt. "
     "Falls Sie sie nicht sehen, sagen Sie uns bitte Bescheid.",
     started="{refund} wurde{when} begonnen und ist noch nicht abgeschlossen.",
-    restarted="{refund} wird{when} erneut bearbeitet und ist noch nicht abgeschlossen.",
+    restarted="{refund} wird erneut bearbeitet und ist noch nicht abgeschlossen.",
     usually_takes="Das dauert gewöhnlich bis zu {span}.",
     takes_longer="Es dauert länger als gewöhnlich.",
     on_hold="{refund} ruht: Jemand muss sie prüfen, bevor es weitergehen kann.",

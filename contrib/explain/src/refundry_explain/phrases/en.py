@@ -15,7 +15,7 @@ ENGLISH = Phrases(
     "If you do not see it, give your bank this reference: {reference}",
     overdue_without_reference="Banks have usually shown it by now. If you do not see it, please tell us.",
     started="{refund} was started{when} and is not finished yet.",
-    restarted="{refund} is being processed again{when} and is not finished yet.",
+    restarted="{refund} is being processed again and is not finished yet.",
     usually_takes="It usually takes up to {span}.",
     takes_longer="It is taking longer than usual.",
     on_hold="{refund} is on hold: a person has to look at it before it can go on.",

@@ -15,7 +15,7 @@ SPANISH = Phrases(
     "Si no lo ve, dé a su banco esta referencia: {reference}",
     overdue_without_reference="A estas alturas los bancos suelen haberlo mostrado. Si no lo ve, díganoslo, por favor.",
     started="{refund} se inició{when} y aún no ha terminado.",
-    restarted="{refund} está de nuevo en curso{when} y aún no ha terminado.",
+    restarted="{refund} está de nuevo en curso y aún no ha terminado.",
     usually_takes="Suele tardar hasta {span}.",
     takes_longer="Está tardando más de lo habitual.",
     on_hold="{refund} está en espera: una persona tiene que revisarlo antes de que pueda continuar.",

@@ -16,7 +16,7 @@ FRENCH = Phrases(
     overdue_without_reference="Les banques l\u2019ont généralement affiché à cette date. "
     "Si vous ne le voyez pas, dites-le-nous.",
     started="{refund} a été lancé{when} et n\u2019est pas encore terminé.",
-    restarted="{refund} est de nouveau en cours{when} et n\u2019est pas encore terminé.",
+    restarted="{refund} est de nouveau en cours et n\u2019est pas encore terminé.",
     usually_takes="Cela prend généralement jusqu\u2019à {span}.",
     takes_longer="Cela prend plus de temps que d\u2019habitude.",
     on_hold="{refund} est en attente\u00a0: quelqu\u2019un doit l\u2019examiner avant qu\u2019il puisse continuer.",

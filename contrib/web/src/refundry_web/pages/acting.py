@@ -66,8 +66,8 @@ def ask(request: Request, desk: DeskOf, person: PageOperator, refund_id: Number)
         desk.ledger.ask_now(client, refund_id)
     except RefundryError as error:
         problem = problem_of(error)
-        return refund_page(request, desk, person, refund_id, told_off=problem.detail, status_code=problem.status)
-    return RedirectResponse(path_to(request, "refund", refund_id=refund_id), status_code=303)
+        return refund_page(request, desk, person, refund_id, trouble=problem.detail, status_code=problem.status)
+    return RedirectResponse(f"{path_to(request, 'refund', refund_id=refund_id)}?asked=true", status_code=303)
 
 
 @router.post("/refunds/{refund_id}/acknowledge", dependencies=_CHECKED)

@@ -18,6 +18,7 @@ from refundry_web.pages.raws import raws_of
 from refundry_web.pages.rendering import clean, path_to, show
 from refundry_web.pages.timeline import timeline
 from refundry_web.pages.viewing import line_of, settles_within, view_of
+from refundry_web.pages.words import language_name
 from refundry_web.problems import Problem
 from refundry_web.service import service_of
 from refundry_web.tokens import Person
@@ -28,7 +29,7 @@ MOST_WAITING = 100
 """As many refunds that need a person are counted and shown."""
 _FEW = 5
 _LONGEST = 512
-_NAMES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
+_MOST_DIGITS = 18
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 LanguageCode = Annotated[str, Query(max_length=35)]
@@ -52,7 +53,7 @@ def home(request: Request, desk: DeskOf, person: PageReader) -> Response:
 @router.get("/search")
 def search(request: Request, desk: DeskOf, person: PageReader, q: str = "") -> Response:
     """The refund with this identifier, or the list of those that have it."""
-    text = " ".join(clean(q).split())
+    text = clean(q).strip()
     found = find(desk, text)
     if len(found) == 1:
         return RedirectResponse(path_to(request, "refund", refund_id=found[0].id), status_code=303)
@@ -69,10 +70,15 @@ def search(request: Request, desk: DeskOf, person: PageReader, q: str = "") -> R
 
 @router.get("/refunds/{refund_id}")
 def refund(
-    request: Request, desk: DeskOf, person: PageReader, refund_id: Number, language: LanguageCode = "en"
+    request: Request,
+    desk: DeskOf,
+    person: PageReader,
+    refund_id: Number,
+    language: LanguageCode = "en",
+    asked: bool = False,
 ) -> Response:
     """One refund with its history."""
-    return refund_page(request, desk, person, refund_id, language)
+    return refund_page(request, desk, person, refund_id, language, asked=asked)
 
 
 @router.get("/refunds/{refund_id}/part")
@@ -81,9 +87,7 @@ def refund_part(
 ) -> Response:
     """What of a refund's page changes, for a page that is open."""
     history = history_of(desk, refund_id)
-    page = show(request, "refund_part.html", person=person, **_shown(desk, person, history, language))
-    page.headers["ETag"] = version_of(history.refund)
-    return page
+    return show(request, "refund_part.html", person=person, **_shown(desk, person, history, language))
 
 
 @router.get("/refunds/{refund_id}/version")
@@ -103,10 +107,11 @@ def refund_page(
     refund_id: int,
     language: str = "en",
     *,
-    told_off: str | None = None,
+    asked: bool = False,
+    trouble: str | None = None,
     status_code: int = 200,
 ) -> Response:
-    """A refund's page; ``told_off`` is why the processor could not be asked."""
+    """A refund's page; after the processor was ``asked``, or with why it could not be."""
     history = history_of(desk, refund_id)
     shown = _shown(desk, person, history, language)
     return show(
@@ -116,17 +121,19 @@ def refund_page(
         status_code=status_code,
         waiting=count_of(waiting_for_a_person(desk)),
         version=version_of(history.refund),
-        **{**shown, "told_off": told_off},
+        asked=asked,
+        **{**shown, "trouble": trouble},
     )
 
 
 def find(desk: Desk, text: str) -> list[RefundRecord]:
-    """The refunds with this identifier; also by the ledger's number, with or without ``#``."""
+    """The refunds with this identifier, however its groups are set apart; or with this number of the ledger."""
     if not text or len(text) > _LONGEST:
         return []
-    number = text.removeprefix("#")
-    is_number = number.isascii() and number.isdigit() and len(number) <= 18
-    return desk.ledger.find(text) or (desk.ledger.find(int(number)) if is_number else [])
+    joined, number = "".join(text.split()), text.removeprefix("#")
+    found = desk.ledger.find(text) or (desk.ledger.find(joined) if joined != text else [])
+    is_number = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return found or (desk.ledger.find(int(number)) if is_number else [])
 
 
 def history_of(desk: Desk, refund_id: int) -> History:
@@ -166,11 +173,11 @@ def _shown(desk: Desk, person: Person, history: History, language: str) -> dict[
         "told": _told(desk, history, language),
         "advice": _told(desk, history, "en").next_step,
         "language": language if language in LANGUAGES else "en",
-        "languages": [(code, _NAMES[code]) for code in LANGUAGES],
+        "languages": [(code, language_name(code)) for code in LANGUAGES],
         "groups": timeline(history.observations),
         "raws": raws_of(desk.ledger, history.refund.id, history.observations) if may_operate else None,
         "can_ask": _can_ask(desk, history.refund.account),
-        "told_off": None,
+        "trouble": None,
     }
 
 

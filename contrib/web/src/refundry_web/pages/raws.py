@@ -51,7 +51,7 @@ def lay_out(text: str) -> str | None:
 def _of_answers(answers: dict[str, bytes], observations: Sequence[Observation]) -> Iterator[Raw]:
     for digest, body in reversed(answers.items()):
         times = [one.observed_at for one in observations if one.digest == digest]
-        last = when(max(times))
+        last = when(max(times, default=None))
         again = f", the last of {len(times)} that were the same" if len(times) > 1 else ""
         yield _raw(digest[:12], f"Answer, {last.text if last else ''}{again}", body)
 

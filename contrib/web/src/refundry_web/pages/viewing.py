@@ -62,9 +62,9 @@ def line_of(desk: Desk, record: RefundRecord) -> Line:
 def view_of(desk: Desk, history: History, *, for_operator: bool) -> View:
     """What a refund's own page shows; free text and metadata for operators alone."""
     record = history.refund
-    line = {field.name: getattr(line_of(desk, record), field.name) for field in attrs.fields(Line)}
+    line = line_of(desk, record)
     return View(
-        **line,
+        **{field.name: getattr(line, field.name) for field in attrs.fields(Line)},
         facts=tuple(fact for fact in _facts(record, for_operator) if fact.value),
         observations=len(history.observations),
         asked=when(record.asked_at),
@@ -87,7 +87,7 @@ def settles_within(desk: Desk, account: str) -> timedelta | None:
 def reasons_of(record: RefundRecord, now: datetime, within: timedelta | None) -> Iterator[Reason]:
     """Why a person should look at a refund."""
     known = {flag.value: reason for flag, reason in REASONS.items()}
-    for text in (record.attention or "").split("; ") if record.attention else ():
+    for text in record.attention.split("; ") if record.attention else ():
         yield known.get(text) or _of_notice(record, text, now, within or SETTLES_WITHIN)
 
 
@@ -111,9 +111,9 @@ def _names(record: RefundRecord) -> Iterator[tuple[str, str]]:
 
 def _facts(record: RefundRecord, for_operator: bool) -> Iterator[Fact]:
     query = record.query
-    yield Fact("Refund, by the processor", query.connector_refund_id or "", is_code=True)
-    yield Fact("Refund, by you", query.merchant_refund_id or "", is_code=True)
-    yield Fact("Payment", query.connector_transaction_id or "", is_code=True)
+    yield Fact("The processor's id", query.connector_refund_id or "", is_code=True)
+    yield Fact("Your id", query.merchant_refund_id or "", is_code=True)
+    yield Fact("The payment's id", query.connector_transaction_id or "", is_code=True)
     yield Fact("Bank reference (ARN)", record.acquirer_reference_number or "", is_code=True)
     yield Fact("The processor's word", record.connector_status or "", is_code=True)
     if record.error:
@@ -126,5 +126,5 @@ def _facts(record: RefundRecord, for_operator: bool) -> Iterator[Fact]:
         shown = when(moment)
         yield Fact(name, shown.text if shown else "")
     if for_operator:
-        yield Fact("Reason given to the customer", query.refund_reason or "")
+        yield Fact("Reason for the refund", query.refund_reason or "")
         yield from (Fact(key, value, is_code=True) for key, value in query.metadata.items())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import attrs
+from babel import Locale
 from babel.dates import format_datetime
 
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, Money, RefundStatus
@@ -94,6 +95,11 @@ def when(moment: datetime | None) -> When | None:
     if moment is None:
         return None
     return When(to_iso(moment), format_datetime(moment, "d MMM y, HH:mm", locale="en"))
+
+
+def language_name(code: str) -> str:
+    """How a language calls itself."""
+    return (Locale.parse(code).get_display_name(code) or code).capitalize()
 
 
 def money(amount: Money | None) -> str | None:

@@ -1,0 +1,24 @@
+"""The problems that each operation may answer with, as the OpenAPI document names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from refundry_web.problems import MEDIA_TYPE
+from refundry_web.shapes import ProblemShape
+
+UNAUTHORIZED = {401: "No token, or one that is wrong or revoked."}
+LIMITED = {429: "Too many requests; Retry-After says when to come again."}
+AWAY = {503: "The database or the processor does not answer; Retry-After says when to come again."}
+REFUSED = {403: "The token's role does not suffice.", 422: "The request is not understood.", **AWAY}
+NOT_FOUND = {404: "There is no such refund, or no such account."}
+FROM_PROCESSOR = {
+    409: "The processor cannot be asked for this refund, or several have this identifier.",
+    502: "The processor refused, or its answer was not understood.",
+}
+
+
+def documented(problems: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The responses of an operation that are problems."""
+    content = {MEDIA_TYPE: {"schema": ProblemShape.model_json_schema()}}
+    return {status: {"description": text, "content": content} for status, text in problems.items()}
