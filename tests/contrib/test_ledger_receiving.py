@@ -307,6 +307,20 @@ def test_a_late_success_does_not_overwrite_a_later_failure(url: str) -> None:
     assert history.refund.changes == 1
 
 
+def test_webhooks_that_overtake_each_other_are_put_in_order_by_the_time_in_their_envelopes(
+    ledger: Ledger, wiring: Wiring
+) -> None:
+    sent = []
+    for word in ("succeeded", "failed"):
+        sent.append(stripe_event(wiring, stripe_refund(word)))
+        wiring.clock.advance(timedelta(minutes=1))
+    for event in reversed(sent):
+        take(ledger, wiring, event, received_at=wiring.clock.now())
+    history = ledger.history("stripe", "re_1")
+    assert (history.state.status, history.state.flags) == (FAILED, frozenset({Flag.REGRESSED}))
+    assert [one.provider_time for one in history.observations] == [event.received_at for event in sent]
+
+
 class Batch(Stripe):
     """Several items in one webhook, of which one cannot be read until it is mended."""
 

@@ -54,6 +54,7 @@ class WebhookContract(Cases):
             assert named.intersection(ids)
             if one.refund is not None:
                 assert one.refund.status is refund.status
+                assert one.occurred_at in (None, wiring.clock.now())
                 assert one.refund.refund_amount in (None, refund.refund_amount)
 
     def test_another_key_is_refused(self) -> None:

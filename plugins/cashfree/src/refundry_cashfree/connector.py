@@ -124,7 +124,7 @@ class Cashfree(Connector):
         if place is None:
             return []
         refund = self._refund(fields.at("data", place).value)
-        return [RefundEvent(query=refund.query(), refund=refund)]
+        return [RefundEvent(query=refund.query(), refund=refund, occurred_at=fields.iso_time("event_time"))]
 
     def _request(self, path: str, body: object = None) -> Request:
         auth = header_auth({"x-client-id": self.client_id, "x-client-secret": self.client_secret})

@@ -160,7 +160,8 @@ class Checkout(Connector):
         data = fields.at("data")
         refund_id, currency = data.required("action_id"), data.text("currency")
         refund = self._refund(data, kind, refund_id, data.text("id"), currency)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"))]
+        event_id, occurred_at = fields.text("id"), fields.iso_time("created_on")
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)]
 
     def _get(self, payment: str | None, *rest: str) -> Request:
         auth = bearer_auth(self.secret_key) if self.secret_key else token_auth

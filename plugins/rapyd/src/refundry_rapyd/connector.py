@@ -109,7 +109,8 @@ class Rapyd(Connector):
             return []
         refund = self._refund(fields.get("data"))
         told = refund if refund.connector_status else None
-        return [RefundEvent(query=refund.query(), refund=told, event_id=fields.text("id"))]
+        event_id, occurred_at = fields.text("id"), fields.unix_time("created_at")
+        return [RefundEvent(query=refund.query(), refund=told, event_id=event_id, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Content-Type": "application/json"}

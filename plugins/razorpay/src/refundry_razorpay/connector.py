@@ -95,7 +95,8 @@ class Razorpay(Connector):
         if fields.text("event") not in REFUND_EVENTS:
             return []
         refund = self._refund(fields.at("payload", "refund", "entity").value)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=event.header("X-Razorpay-Event-Id"))]
+        event_id, occurred_at = event.header("X-Razorpay-Event-Id"), fields.unix_time("created_at")
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=basic_auth(self.key_id, self.key_secret))

@@ -114,6 +114,7 @@ class Stripe(Connector):
         account = fields.text("account")
         facts: dict[str, Any] = {
             "event_id": fields.text("id"),
+            "occurred_at": fields.unix_time("created"),
             "foreign": self.stripe_account is not None and account != self.stripe_account,
         }
         if kind in REFUND_EVENTS and subject.get("object") == "refund":
