@@ -176,8 +176,9 @@ def test_no_credential_is_on_any_page(desk: RunningDesk, operator: Visitor) -> N
 def test_asking_now_brings_what_the_processor_says_now(desk: RunningDesk, operator: Visitor) -> None:
     record = desk.add()
     desk.sandbox.clock.move(timedelta(days=4))
-    page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}")
-    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true"
+    page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}", language="fr")
+    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true&language=fr"
+    assert "Votre remboursement" in text_of(page)
     assert "Stripe was asked just now" in text_of(page)
     assert "Status: Pending is now Succeeded" in text_of(page)
 
@@ -328,7 +329,7 @@ def test_an_error_is_a_page_that_says_what_to_do(desk: RunningDesk, status: int,
     with serving(app) as url:
         page = Visitor(url).get("/fail")
     assert page.status_code == status
-    assert "So it is" in text_of(page)
+    assert "So it is." in text_of(page)
     assert says in text_of(page)
     assert page.headers["Retry-After"] == "7"
 
