@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from desks import RunningDesk, Visitor, running_desk, serving, text_of
+from desks import RunningDesk, Visitor, running_desk, text_of
 from fastapi import FastAPI
+from webservers import serving_app
 
 from refundry.model import Money
 from refundry_sandbox import Fault
@@ -326,7 +327,7 @@ def test_an_error_is_a_page_that_says_what_to_do(desk: RunningDesk, status: int,
 
     app = create_app(desk.desk)
     app.add_api_route("/fail", fail)
-    with serving(app) as url:
+    with serving_app(app) as url:
         page = Visitor(url).get("/fail")
     assert page.status_code == status
     assert "So it is." in text_of(page)
@@ -340,7 +341,7 @@ def test_a_failure_is_a_page_that_tells_nothing_of_it(desk: RunningDesk) -> None
 
     app = create_app(desk.desk)
     app.add_api_route("/fail", fail)
-    with serving(app) as url:
+    with serving_app(app) as url:
         page = Visitor(url).get("/fail")
     assert page.status_code == 500
     assert "The service failed" in text_of(page)
@@ -351,7 +352,7 @@ def test_mounted_in_another_application_every_link_stays_in_it(desk: RunningDesk
     outer = FastAPI()
     outer.mount("/desk", create_app(desk.desk))
     record = desk.add()
-    with serving(outer) as url:
+    with serving_app(outer) as url:
         visitor = Visitor(f"{url}/desk")
         assert visitor.get("/").url == f"{url}/desk/sign-in?next=/desk/"
         assert visitor.sign_in(desk.tokens["operate"], next="/desk/overview").url == f"{url}/desk/overview"
