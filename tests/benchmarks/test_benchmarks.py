@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,16 @@ HERE = Path(__file__).parent
         ("aio.py", ["--rounds", "1", "--calls", "3"], "ratio"),
         ("ledger_schedule.py", ["--refunds", "20"], "adaptive"),
         ("plugins.py", ["--rounds", "1"], "and find 60 more"),
+        ("web_load.py", ["--rate", "50", "--seconds", "2"], "0 acknowledged and missing"),
     ],
 )
 def test_a_benchmark_runs(script: str, options: list[str], shows: str) -> None:
     ran = subprocess.run(  # noqa: S603
-        [sys.executable, str(HERE / script), *options], capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, str(HERE / script), *options],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent / "support")},
     )
     assert shows in ran.stdout
