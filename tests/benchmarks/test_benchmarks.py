@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +23,14 @@ HERE = Path(__file__).parent
         ("ledger_schedule.py", ["--refunds", "20"], "adaptive"),
         ("plugins.py", ["--rounds", "1"], "and find 60 more"),
         ("startup.py", ["--rounds", "1"], "refundry --help"),
+        ("web_load.py", ["--rate", "50", "--seconds", "2"], "0 acknowledged and missing"),
     ],
 )
 def test_a_benchmark_runs(script: str, options: list[str], shows: str, tmp_path: Path) -> None:
-    keeps = script != "ledger_schedule.py"
+    keeps = script not in ("ledger_schedule.py", "web_load.py")
     command = [sys.executable, str(HERE / script), *options, *(["--results", str(tmp_path)] if keeps else [])]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)  # noqa: S603
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "support")}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, env=environment)  # noqa: S603
     assert shows in ran.stdout
     if keeps:
         kept = {path.suffix for path in tmp_path.iterdir() if path.stat().st_size}

@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from desks import RunningDesk, Visitor, running_desk, serving, text_of
+from desks import RunningDesk, Visitor, running_desk, text_of
 from fastapi import FastAPI
+from webservers import serving_app
 
 from refundry.model import Money
 from refundry_sandbox import Fault
@@ -176,8 +177,9 @@ def test_no_credential_is_on_any_page(desk: RunningDesk, operator: Visitor) -> N
 def test_asking_now_brings_what_the_processor_says_now(desk: RunningDesk, operator: Visitor) -> None:
     record = desk.add()
     desk.sandbox.clock.move(timedelta(days=4))
-    page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}")
-    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true"
+    page = operator.send(f"/refunds/{record.id}/ask", seen=f"/refunds/{record.id}", language="fr")
+    assert page.url == f"{desk.url}/refunds/{record.id}?asked=true&language=fr"
+    assert "Votre remboursement" in text_of(page)
     assert "Stripe was asked just now" in text_of(page)
     assert "Status: Pending is now Succeeded" in text_of(page)
 
@@ -325,10 +327,10 @@ def test_an_error_is_a_page_that_says_what_to_do(desk: RunningDesk, status: int,
 
     app = create_app(desk.desk)
     app.add_api_route("/fail", fail)
-    with serving(app) as url:
+    with serving_app(app) as url:
         page = Visitor(url).get("/fail")
     assert page.status_code == status
-    assert "So it is" in text_of(page)
+    assert "So it is." in text_of(page)
     assert says in text_of(page)
     assert page.headers["Retry-After"] == "7"
 
@@ -339,7 +341,7 @@ def test_a_failure_is_a_page_that_tells_nothing_of_it(desk: RunningDesk) -> None
 
     app = create_app(desk.desk)
     app.add_api_route("/fail", fail)
-    with serving(app) as url:
+    with serving_app(app) as url:
         page = Visitor(url).get("/fail")
     assert page.status_code == 500
     assert "The service failed" in text_of(page)
@@ -350,7 +352,7 @@ def test_mounted_in_another_application_every_link_stays_in_it(desk: RunningDesk
     outer = FastAPI()
     outer.mount("/desk", create_app(desk.desk))
     record = desk.add()
-    with serving(outer) as url:
+    with serving_app(outer) as url:
         visitor = Visitor(f"{url}/desk")
         assert visitor.get("/").url == f"{url}/desk/sign-in?next=/desk/"
         assert visitor.sign_in(desk.tokens["operate"], next="/desk/overview").url == f"{url}/desk/overview"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,19 +12,17 @@ from typing import Any
 
 import attrs
 import requests
-import uvicorn
-from fastapi import FastAPI
+from webservers import serving_desk
 
 from refundry.model import Refund
 from refundry_ledger import Ledger, RefundRecord
 from refundry_sandbox import Sandbox
-from refundry_web import Desk, Settings, create_app
-from refundry_web.tokens import Role, add_token
+from refundry_web import Desk
+from refundry_web.tokens import Role
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HTML = {"Accept": "text/html,*/*"}
 _PATIENT = {
-    "secure_cookies": False,
     "session_hours": 100_000,  # the clock is moved by days
     "requests_per_minute": 100_000,
     "failures_per_minute": 100_000,
@@ -118,33 +115,7 @@ def running_desk(folder: Path, *names: str, **settings: Any) -> Iterator[Running
         Sandbox(list(names) or ["stripe"], speed=0, start=START) as sandbox,
         Ledger.open(str(folder / "desk.db"), clock=sandbox.clock) as ledger,
     ):
-        given = {**_PATIENT, **settings}
-        desk = Desk(
-            ledger=ledger,
-            clients={name: sandbox.client(name) for name in sandbox.names},
-            settings=Settings(**given),
-        )
-        app = create_app(desk)
-        tokens = {role.value: add_token(ledger.database, ledger.clock, f"the {role} person", role) for role in Role}
-        with serving(app) as url:
-            yield RunningDesk(desk=desk, sandbox=sandbox, url=url, tokens=tokens)
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The address at which an application answers, on loopback."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the desk did not start"
-            thread.join(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()[:2]
-        yield f"http://{host}:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        service = getattr(app.state, "service", None)
-        if service is not None:
-            service.close()
+        clients = {name: sandbox.client(name) for name in sandbox.names}
+        with serving_desk(ledger, clients, **{**_PATIENT, **settings}) as served:
+            tokens = {role.value: served.token(role.value, f"the {role} person") for role in Role}
+            yield RunningDesk(desk=served.desk, sandbox=sandbox, url=served.url, tokens=tokens)

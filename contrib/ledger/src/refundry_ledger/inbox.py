@@ -120,5 +120,5 @@ def _read(
         return Pass()
     event = event_of(row)
     delivery = map_again(client, event, verified=row["verified"])
-    store(account, client.account, event, unreadable(delivery, odd) if odd else delivery)
+    store(account, client.account, event, unreadable(delivery, odd) if odd else delivery, number)
     return Pass(failed=1) if delivery.problems or odd else Pass(done=1)

@@ -87,7 +87,7 @@ def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
             row = connection.execute(select(events).where(events.c.id == number)).mappings().one()
             event = event_of(row)
             delivery = map_again(client, event, verified=row["verified"])
-            store(lock(connection, client, now), client.account, event, delivery)
+            store(lock(connection, client, now), client.account, event, delivery, number)
         problem = next(iter(delivery.problems), None)
         result += Pass(failed=1, errors={f"event {number}": problem.message}) if problem else Pass(done=1)
     return result
@@ -114,12 +114,12 @@ def _is_new(connection: Connection, name: str, event: Event, delivery: Delivery)
     return known is None or (known == "unmapped" and not delivery.problems)
 
 
-def store(account: Locked, owner: Account, event: Event, delivery: Delivery) -> bool:
-    """Store a webhook and what it says; whether all of it was there before."""
+def store(account: Locked, owner: Account, event: Event, delivery: Delivery, number: int | None = None) -> bool:
+    """Store a webhook and what it says; whether all of it was there before. ``number`` is its row's, where known."""
     items = [(_item_key(one, number, event), one) for number, one in enumerate(delivery.events)]
     known = _known_keys(account, [key for key, _ in items])
     new = [(key, one) for key, one in items if key not in known]
-    stored = _stored_event(account, event)
+    stored = _stored_event(account, event) if number is None else number
     if stored is not None or not items or new or delivery.problems:
         event_id = _store_event(account, owner, event, delivery, stored)
         for key, one in new:

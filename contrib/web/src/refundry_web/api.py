@@ -13,11 +13,21 @@ from refundry_ledger import Filters, RefundRecord
 from refundry_web import shapes
 from refundry_web.access import ApiAdmin, ApiOperator, ApiReader, Credentials, DeskOf, admit_bearer
 from refundry_web.audit import read_entries
-from refundry_web.describing import FROM_PROCESSOR, LIMITED, NOT_FOUND, REFUSED, UNAUTHORIZED, documented
+from refundry_web.describing import (
+    FROM_PROCESSOR,
+    LIMITED,
+    NOT_FOUND,
+    REFUSED,
+    UNAUTHORIZED,
+    UNREADABLE,
+    documented,
+    only,
+)
 from refundry_web.desk import Desk
 from refundry_web.problems import Problem
 from refundry_web.tokens import Person
 
+_FILTERS = ("account", "status", "needs_attention", "open", "since", "until", "cursor", "limit")
 router = APIRouter(prefix="/v1", responses=documented(UNAUTHORIZED | LIMITED | REFUSED))
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The ledger's number of the refund.")]
 Wanted = Annotated[str, Query(min_length=1, max_length=512)]
@@ -30,13 +40,13 @@ def reader_or_operator(request: Request, credentials: Credentials, force: bool =
     return admit_bearer(request, credentials, "operate" if force else "read")
 
 
-@router.get("/refunds/find")
+@router.get("/refunds/find", dependencies=[Depends(only("identifier"))])
 def find_refunds(desk: DeskOf, person: ApiReader, identifier: Wanted) -> shapes.FoundShape:
     """Find refunds by any identifier: the processor's, yours, the payment's, or the acquirer's reference."""
     return shapes.FoundShape(refunds=[shapes.RefundShape.of(one) for one in desk.ledger.find(identifier)])
 
 
-@router.get("/refunds")
+@router.get("/refunds", dependencies=[Depends(only(*_FILTERS))])
 def list_refunds(
     desk: DeskOf,
     person: ApiReader,
@@ -61,7 +71,7 @@ def list_refunds(
     return shapes.PageShape.of(desk.ledger.page(filters, cursor=cursor, limit=limit))
 
 
-@router.post("/refunds", status_code=201, responses=documented(NOT_FOUND))
+@router.post("/refunds", status_code=201, dependencies=[Depends(only())], responses=documented(NOT_FOUND | UNREADABLE))
 def track_refund(desk: DeskOf, person: ApiOperator, refund: shapes.NewRefund) -> shapes.RefundShape:
     """Track a refund: it is asked for from now on. Tracking it again changes nothing."""
     if refund.account not in desk.clients:
@@ -70,7 +80,9 @@ def track_refund(desk: DeskOf, person: ApiOperator, refund: shapes.NewRefund) ->
     return shapes.RefundShape.of(desk.ledger.track(refund.account, refund.query(), expected_amount=expected))
 
 
-@router.get("/refunds/{number}", responses=documented(NOT_FOUND | FROM_PROCESSOR))
+@router.get(
+    "/refunds/{number}", dependencies=[Depends(only("force"))], responses=documented(NOT_FOUND | FROM_PROCESSOR)
+)
 def show_refund(
     desk: DeskOf,
     person: Annotated[Person, Depends(reader_or_operator)],
@@ -84,13 +96,13 @@ def show_refund(
     return shapes.HistoryShape.of(desk.ledger.history(record.account, record.id))
 
 
-@router.post("/refunds/{number}/acknowledge", responses=documented(NOT_FOUND))
+@router.post("/refunds/{number}/acknowledge", dependencies=[Depends(only())], responses=documented(NOT_FOUND))
 def acknowledge_refund(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RefundShape:
     """Say that somebody has looked at a refund: it needs attention again only for something new."""
     return shapes.RefundShape.of(desk.ledger.acknowledge(_known(desk, number).id))
 
 
-@router.get("/refunds/{number}/raw", responses=documented(NOT_FOUND))
+@router.get("/refunds/{number}/raw", dependencies=[Depends(only())], responses=documented(NOT_FOUND))
 def show_raw(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RawShape:
     """Show the raw bodies behind a refund. They hold personal data."""
     record = _known(desk, number)
@@ -101,13 +113,13 @@ def show_raw(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RawSha
     )
 
 
-@router.get("/totals")
+@router.get("/totals", dependencies=[Depends(only())])
 def show_totals(desk: DeskOf, person: ApiReader) -> shapes.TotalsShape:
     """Count refunds and sum their amounts, by account, status and currency."""
     return shapes.TotalsShape(totals=[shapes.TotalShape.of(one) for one in desk.ledger.totals()])
 
 
-@router.get("/audit")
+@router.get("/audit", dependencies=[Depends(only("before", "limit"))])
 def show_audit(
     desk: DeskOf,
     person: ApiAdmin,

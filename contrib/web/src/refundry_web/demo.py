@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,6 +33,7 @@ _NEVER = timedelta(days=400)
 _LATE = timedelta(minutes=5)
 """How long after a change its webhook comes, at the most."""
 _LIVE_STEP = timedelta(seconds=20)
+_LIVE_SECONDS = 10.0
 _ASKED = 0.3
 """The share of changes after which the processor is asked besides its webhook."""
 _ODD = 0.04
@@ -69,10 +70,10 @@ class Demo:
             action()
         self._move_to(until)
 
-    def live_on(self, url: str, stop: threading.Event) -> None:
+    def live_on(self, url: str, stop: threading.Event, every: float = _LIVE_SECONDS) -> None:
         """From now on something happens every few seconds, told by real webhooks to the desk at this address."""
         names = [name for name, client in self.desk.clients.items() if client.account.can("webhook")]
-        while not stop.wait(_LIVE_STEP.total_seconds() / 2):
+        while not stop.wait(every):
             name = self.chance.choice(names)
             life = self.chance.choice(sorted(self.sandbox.lives(name)))
             refund = self.sandbox.add(name, life, self._amount(name), after=_LIVE_STEP)
@@ -136,12 +137,20 @@ class Demo:
 
 
 @contextmanager
-def playing(settings: Settings, told: Callable[[str], None], stop: threading.Event) -> Iterator[Demo]:
-    """A demo with a past, gone with all its refunds when the block ends. ``told`` hears what takes so long."""
+def playing(
+    settings: Settings,
+    told: Callable[[str], None],
+    stop: threading.Event,
+    connectors: Sequence[str] | None = None,
+) -> Iterator[Demo]:
+    """A demo with a past, gone with all its refunds when the block ends. ``told`` hears what takes so long.
+
+    It plays these connectors' processors, or those of all that are installed.
+    """
     now = datetime.now(UTC)
     with (
         TemporaryDirectory(prefix="refundry-demo-") as folder,
-        Sandbox(start=now - _PAST) as sandbox,
+        Sandbox(connectors, start=now - _PAST) as sandbox,
         Ledger.open(str(Path(folder) / "demo.db"), clock=sandbox.clock) as ledger,
     ):
         clients = {name: sandbox.client(name) for name in sandbox.names}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refundry_web.problems import Problem
@@ -23,7 +25,15 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Those that an answer does not already have are added."""
-_STRICT_TRANSPORT = "max-age=31536000"
+_STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+_ALWAYS = _raw(HEADERS)
+_OVER_TLS = _raw({**HEADERS, **_STRICT_TRANSPORT})
 
 
 class StrictHeaders:
@@ -35,11 +45,9 @@ class StrictHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_strictly(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", _STRICT_TRANSPORT)
+                given = {name for name, _ in message["headers"]}
+                ours = _OVER_TLS if scope["scheme"] == "https" else _ALWAYS
+                message["headers"] = [*message["headers"], *(pair for pair in ours if pair[0] not in given)]
             await send(message)
 
         await self.app(scope, receive, send_strictly if scope["type"] == "http" else send)

@@ -6,16 +6,21 @@ from datetime import datetime
 from typing import Annotated, Self
 
 import attrs
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from refundry.model import Money, RefundQuery, RefundStatus
 from refundry.state import Observation
 from refundry_ledger import History, Page, RefundRecord, StoredEvent, Total
 from refundry_web.audit import Entry
 
-_LARGEST = 2**63 - 1
+_EXACT = 2**53 - 1
 Identifier = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 _IDENTIFIERS = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
+
+
+def _whole(value: object) -> object:
+    """1.0 is an integer, too, says JSON Schema; within `_EXACT` no digit of it was lost."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT else value
 
 
 class Shape(BaseModel):
@@ -27,7 +32,14 @@ class Shape(BaseModel):
 class MoneyShape(Shape):
     """An amount: 10.50 EUR is ``{"minor_amount": 1050, "currency": "EUR"}``."""
 
-    minor_amount: Annotated[int, Field(strict=True, ge=-_LARGEST, le=_LARGEST)]
+    minor_amount: int
+    currency: str
+
+
+class ExpectedMoney(Shape):
+    """The amount that a refund should have; within what every JSON library keeps exact."""
+
+    minor_amount: Annotated[int, Field(strict=True, ge=-_EXACT, le=_EXACT), BeforeValidator(_whole)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
     def money(self) -> Money:
@@ -168,7 +180,7 @@ class NewRefund(Shape):
     merchant_refund_id: Identifier | None = None
     connector_transaction_id: Identifier | None = None
     payment_method_type: Identifier | None = None
-    expected: MoneyShape | None = None
+    expected: ExpectedMoney | None = None
 
     @model_validator(mode="after")
     def _check_identified(self) -> Self:

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from refundry_web.access import signed_in
 from refundry_web.pages import acting, finding, watching
-from refundry_web.pages.rendering import Static, path_to, show
+from refundry_web.pages.rendering import Static, path_to, sentence, show
 from refundry_web.problems import Problem, SignInNeeded
 
 __all__ = ["install", "problem_page"]
@@ -44,7 +44,7 @@ def problem_page(request: Request, problem: Problem) -> Response:
         status_code=problem.status,
         title=problem.title,
         status=problem.status,
-        detail=problem.detail[:1].upper() + problem.detail[1:],
+        detail=sentence(problem.detail),
         advice=_ADVICE.get(problem.status),
     )
     page.headers.update(problem.headers)

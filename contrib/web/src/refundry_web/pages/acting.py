@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,13 +13,14 @@ from refundry_web.access import DeskOf, PageOperator, csrf_checked, signed_in
 from refundry_web.access import sign_in as begin
 from refundry_web.access import sign_out as end
 from refundry_web.pages.finding import Number, refund_page
-from refundry_web.pages.rendering import path_to, show
+from refundry_web.pages.rendering import path_to, sentence, show
 from refundry_web.problems import Problem, problem_of
 
 router = APIRouter()
 
 _CHECKED = [Depends(csrf_checked)]
 _LONGEST_PATH = 2000
+LanguageField = Annotated[str, Form(max_length=35)]
 
 
 @router.get("/sign-in")
@@ -39,7 +41,7 @@ def sign_in(
     try:
         begin(request, token)
     except Problem as problem:
-        wrong = f"{problem.detail[:1].upper()}{problem.detail[1:]}."
+        wrong = sentence(problem.detail)
         page = show(request, "sign_in.html", status_code=problem.status, title="Sign in", next=next, wrong=wrong)
         page.headers.update(problem.headers)
         return page
@@ -54,7 +56,9 @@ def sign_out(request: Request) -> Response:
 
 
 @router.post("/refunds/{refund_id}/ask", dependencies=_CHECKED)
-def ask(request: Request, desk: DeskOf, person: PageOperator, refund_id: Number) -> Response:
+def ask(
+    request: Request, desk: DeskOf, person: PageOperator, refund_id: Number, language: LanguageField = "en"
+) -> Response:
     """Ask the processor now, and show what came of it."""
     found = desk.ledger.find(refund_id)
     if not found:
@@ -66,8 +70,10 @@ def ask(request: Request, desk: DeskOf, person: PageOperator, refund_id: Number)
         desk.ledger.ask_now(client, refund_id)
     except RefundryError as error:
         problem = problem_of(error)
-        return refund_page(request, desk, person, refund_id, trouble=problem.detail, status_code=problem.status)
-    return RedirectResponse(f"{path_to(request, 'refund', refund_id=refund_id)}?asked=true", status_code=303)
+        trouble = sentence(problem.detail)
+        return refund_page(request, desk, person, refund_id, language, trouble=trouble, status_code=problem.status)
+    done = urlencode({"asked": "true", "language": language})
+    return RedirectResponse(f"{path_to(request, 'refund', refund_id=refund_id)}?{done}", status_code=303)
 
 
 @router.post("/refunds/{refund_id}/acknowledge", dependencies=_CHECKED)

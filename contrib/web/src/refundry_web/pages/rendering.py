@@ -60,6 +60,11 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in _SPACES else " " for letter in text)
 
 
+def sentence(text: str) -> str:
+    """A text as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     return Environment(

@@ -10,6 +10,7 @@ import attrs
 from refundry_ledger import History, RefundRecord
 from refundry_ledger.scheduling import SETTLES_WITHIN
 from refundry_web.desk import Desk
+from refundry_web.pages.rendering import sentence
 from refundry_web.pages.words import ORIGINS, REASONS, STATUSES, Reason, When, Word, money, when
 
 
@@ -93,10 +94,9 @@ def reasons_of(record: RefundRecord, now: datetime, within: timedelta | None) ->
 
 def _of_notice(record: RefundRecord, text: str, now: datetime, within: timedelta) -> Reason:
     is_open = record.status is None or not record.status.is_settled
-    sentence = f"{text[:1].upper()}{text[1:]}."
     if is_open and now >= record.added_at + within:
-        return Reason("overdue", "Overdue", sentence)
-    return Reason("asking", "Cannot be asked", sentence)
+        return Reason("overdue", "Overdue", sentence(text))
+    return Reason("asking", "Cannot be asked", sentence(text))
 
 
 def _names(record: RefundRecord) -> Iterator[tuple[str, str]]:
