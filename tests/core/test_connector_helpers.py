@@ -1,0 +1,267 @@
+"""What connectors and their sandboxes share: each helper, tried by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from acme import Acme
+
+from refundry.auth import basic_credentials, header_auth
+from refundry.errors import (
+    AuthenticationError,
+    ConnectorError,
+    InvalidQuery,
+    MappingError,
+    ProcessorUnavailable,
+    RefundNotFound,
+    RefundryError,
+    SignatureError,
+)
+from refundry.http import Event, Moment, Response, WireRequest, parse_xml, url_path
+from refundry.model import SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundQuery, Window
+from refundry.reading import Fields, page
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, part
+from refundry.signing import check_hmac, check_sent, encode_base64url, hmac_base64, hmac_hex
+from refundry.testing.mutations import mutated_bodies, replace_one_item
+from refundry.times import from_iso, from_milliseconds, to_iso
+from refundry.writing import currency_of, decimal_of, filled, iso_of, minor_of, unix_of
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+class Refusing(Acme):
+    refusals = {
+        "gone": (RefundNotFound, "no such refund"),
+        401: (AuthenticationError, "check key"),
+        "": (ConnectorError, "check the identifiers"),
+    }
+
+
+def refund(number: int, **facts: Any) -> Refund:
+    return Refund(connector_refund_id=f"re_{number}", status=SUCCEEDED, **facts)
+
+
+# A connector's own tables
+
+
+@pytest.mark.parametrize(("word", "status"), [("done", SUCCEEDED), ("Done", UNKNOWN), ("", UNKNOWN), (None, UNKNOWN)])
+def test_a_condition_that_is_not_in_the_table_is_unknown(word: str | None, status: object) -> None:
+    assert Acme().status_of(word) is status
+
+
+def test_the_first_key_that_the_table_has_decides() -> None:
+    refused = Refusing().refusal(None, "odd", "gone", 401, code="gone", request_id="req_1")
+    assert type(refused) is RefundNotFound
+    assert (refused.message, refused.code, refused.request_id) == (
+        "Acme Pay refused the request: no such refund",
+        "gone",
+        "req_1",
+    )
+    assert type(Refusing().refusal("odd", 401)) is AuthenticationError
+    assert type(Refusing().refusal("odd", "")) is ConnectorError
+    assert Refusing().refusal("odd", 500, None) is None
+    assert Acme().refusal("gone", "") is None
+
+
+def test_an_error_that_says_nothing_is_none() -> None:
+    assert ErrorInfo.of(code=None, message=None) is None
+    assert ErrorInfo.of(code="05", message=None) == ErrorInfo(code="05")
+
+
+# Reading
+
+
+def test_the_first_object_of_a_list_or_the_object_itself() -> None:
+    fields = Fields({"several": [{"code": "a"}, {"code": "b"}], "one": {"code": "c"}, "none": [], "odd": ["text"]})
+    found = [fields.first(name).text("code") for name in ("several", "one", "none", "odd", "absent")]
+    assert found == ["a", "c", None, None, None]
+
+
+def test_what_is_odd_in_the_first_object_is_a_problem_of_the_whole() -> None:
+    fields = Fields({"errors": [{"code": []}]})
+    assert fields.first("errors").text("code") is None
+    assert fields.problems == ("errors.code is not text",)
+
+
+def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
+    mapped: dict[str, Refund | RefundQuery | None] = {
+        "refund": refund(1),
+        "named": RefundQuery(connector_refund_id="re_2"),
+        "other": None,
+    }
+    found = page([*mapped, {}], lambda item: mapped[Fields({"item": item}).required("item")], cursor="next")
+    assert (found.refunds, found.hints, found.cursor) == ([mapped["refund"]], [mapped["named"]], "next")
+    assert [problem.message for problem in found.problems] == ["item 3: item is missing or not text"]
+
+
+def test_a_window_is_widened_on_either_side() -> None:
+    window = Window(since=NOW - timedelta(days=1), until=NOW, page_size=7)
+    assert window.widened(timedelta(seconds=1)) == Window(
+        since=NOW - timedelta(days=1, seconds=1), until=NOW + timedelta(seconds=1), page_size=7
+    )
+
+
+@pytest.mark.parametrize("missing", [None, "", ".", ".."])
+def test_a_path_without_its_identifier_is_refused(missing: str | None) -> None:
+    with pytest.raises(InvalidQuery):
+        url_path("refunds", missing)
+
+
+# Requests and signatures
+
+
+def test_credentials_stand_in_several_headers() -> None:
+    authenticate = header_auth({"X-Id": "one", "X-Key": "two"})
+    sent = authenticate(WireRequest("GET", "https://api.acme.example", {"Accept": "*/*"}), Moment(now=NOW, nonce="n"))
+    assert sent.headers == {"Accept": "*/*", "X-Id": "one", "X-Key": "two"}
+
+
+def test_basic_credentials_are_those_of_rfc_7617() -> None:
+    # The example of its section 2.
+    assert basic_credentials("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+
+def test_base64_for_urls_has_no_padding() -> None:
+    # RFC 7515, appendix C.
+    assert encode_base64url(bytes([3, 236, 255, 224, 193])) == "A-z_4ME"
+
+
+@pytest.mark.parametrize(("sign", "digest"), [(hmac_hex, "sha256"), (hmac_base64, "sha256"), (hmac_hex, "sha512")])
+def test_any_secret_may_have_signed_and_nothing_else(sign: Any, digest: str) -> None:
+    given = sign(b"second", b"body", digest)
+    check_hmac(["first", "second"], b"body", given, sign=sign, digest=digest)
+    check_hmac(["second"], b"body", ["other", given], sign=sign, digest=digest)
+    for secrets, body, signature in ((["first"], b"body", given), (["second"], b"Body", given), (["second"], b"", "")):
+        with pytest.raises(SignatureError):
+            check_hmac(secrets, body, signature, sign=sign, digest=digest)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (str(int(NOW.timestamp())), None),
+        (str(int(NOW.timestamp() * 1000)), from_milliseconds),
+        ("2026-03-02T09:00:00Z", from_iso),
+    ],
+)
+def test_the_time_of_an_event_is_read_and_compared(sent: str, read: Any) -> None:
+    more = {"read": read} if read else {}
+    tolerance = timedelta(minutes=5)
+    check_sent(Event(received_at=NOW + tolerance), sent, tolerance, **more)
+    for received in (NOW + tolerance * 2, NOW - tolerance * 2):
+        with pytest.raises(SignatureError):
+            check_sent(Event(received_at=received), sent, tolerance, **more)
+    for odd in ("soon", "", None, []):
+        with pytest.raises(SignatureError, match="time"):
+            check_sent(Event(received_at=NOW), odd, tolerance, **more)
+
+
+def test_times_are_cut_off_and_never_rounded() -> None:
+    moment = NOW.replace(microsecond=999_999)
+    assert to_iso(moment) == "2026-03-02T09:00:00.999999Z"
+    assert to_iso(moment, "milliseconds") == "2026-03-02T09:00:00.999Z"
+    assert to_iso(moment, "seconds") == "2026-03-02T09:00:00Z"
+
+
+# The sandbox
+
+
+def test_what_is_absent_is_written_as_none() -> None:
+    empty, full = refund(1), refund(2, refund_amount=Money(1050, "KWD"), created_at=NOW)
+    assert [write(empty) for write in (minor_of, decimal_of, currency_of)] == [None, None, None]
+    assert [write(full) for write in (minor_of, decimal_of, currency_of)] == [1050, Decimal("1.050"), "KWD"]
+    assert minor_of(refund(3, refund_amount=Money(10, "JPY")), {"JPY": 2}) == 1000
+    assert (unix_of(None), iso_of(None)) == (None, None)
+    assert (unix_of(NOW), iso_of(NOW, "milliseconds")) == (1772442000, "2026-03-02T09:00:00.000Z")
+    assert filled({"a": None, "b": "", "c": 0}) == {"b": "", "c": 0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "more"),
+    [
+        ({"size": 2}, [1, 2], True),
+        ({"size": "2", "skip": "4"}, [5], False),
+        ({"size": 2, "skip": 3}, [4, 5], False),
+        ({"size": 2, "after": "re_2"}, [3, 4], True),
+        ({"size": 2, "after": "re_5"}, [], False),
+        ({"size": 2, "after": "unknown"}, [1, 2], True),
+    ],
+)
+def test_a_page_is_cut_out_of_a_list(asked: dict[str, Any], shown: list[int], more: bool) -> None:
+    assert part([refund(number) for number in range(1, 6)], **asked) == ([refund(number) for number in shown], more)
+
+
+def test_a_call_bears_credentials_times_and_tokens() -> None:
+    url = "https://api.acme.example/refunds?from=1772442000&to=2026-03-02T09:00:00Z"
+    call = Call(method="GET", url=url, path="/refunds", headers={"X-Key": "right"})
+    assert [call.time(name) for name in ("from", "to", "other")] == [NOW, NOW, None]
+    call.check_header("x-key", "right")
+    for name, value in (("X-Key", "wrong"), ("X-Other", "right")):
+        with pytest.raises(AuthenticationError):
+            call.check_header(name, value)
+    book = Book(now=NOW)
+    token = book.oauth_token(timedelta(minutes=1), scope="all").json()
+    assert {name: token[name] for name in token if name != "access_token"} == {
+        "token_type": "Bearer",
+        "expires_in": 60,
+        "scope": "all",
+    }
+    bearing = Call(method="GET", url=url, path="/", headers={"Authorization": f"Bearer {token['access_token']}"})
+    book.check_token(bearing)
+    book.now += timedelta(minutes=1)
+    for refused in (bearing, call):
+        with pytest.raises(AuthenticationError):
+            book.check_token(refused)
+
+
+def test_a_payment_without_refunds_is_not_found() -> None:
+    book = Book(now=NOW, refunds={"re_1": refund(1, connector_transaction_id="pay_1")})
+    assert book.of_payment("pay_1") == [book.refund("re_1")]
+    with pytest.raises(RefundNotFound):
+        book.of_payment("pay_2")
+
+
+def test_the_nearest_kind_of_error_is_rendered() -> None:
+    class Sandbox(ConnectorSandbox[Acme]):
+        errors = {RefundNotFound: Response(404), ProcessorUnavailable: Response(503), RefundryError: Response(400)}
+
+    sandbox = Sandbox(Acme())
+    kinds = (RefundNotFound, ProcessorUnavailable, AuthenticationError)
+    assert [sandbox.render_error(kind()).status_code for kind in kinds] == [404, 503, 400]
+
+
+def test_a_webhook_has_its_json_byte_for_byte() -> None:
+    moment = Moment(now=NOW, nonce="n")
+    assert json_event(b'{"a": 1}', moment).body == b'{"a": 1}'
+    event = json_event({"a": 1}, moment, {"X-Signature": "s"}, url="https://shop.example.com")
+    assert (event.body, event.url, event.received_at) == (b'{"a":1}', "https://shop.example.com", NOW)
+    assert event.headers == {"content-type": "application/json", "x-signature": "s"}
+
+
+# The contract's own answers gone wrong
+
+XML = b"<list><count>3</count><item><id>1</id></item><item><id>2</id></item><item><id>3</id></item></list>"
+
+
+def test_one_item_of_an_xml_list_is_replaced() -> None:
+    assert replace_one_item(XML, {}) == XML.replace(b"<id>2</id>", b"<odd>1</odd>")
+    with pytest.raises(LookupError):
+        replace_one_item(b"<list><count>0</count></list>", {})
+
+
+def test_xml_is_mutated_as_xml() -> None:
+    bodies = list(mutated_bodies(XML, 400, Random(4)))
+    assert len(bodies) == 400
+    readable = set()
+    for body in bodies:
+        try:
+            parse_xml(body)
+        except MappingError:
+            continue
+        readable.add(body)
+    # Most are whole documents that say something else: cut bytes alone would leave nearly none.
+    assert len(readable - {XML}) > 100
