@@ -71,6 +71,18 @@ def test_no_digit_is_rounded_away_whatever_the_context() -> None:
             from_decimal("12345678901234567890123456.789", "EUR")
 
 
+@given(st.integers(-(10**31), 10**31))
+def test_minor_units_are_the_same_as_integer_text_and_decimal(amount: int) -> None:
+    def read(value: object) -> Money | str:
+        try:
+            return from_minor(value, "EUR")
+        except ValueError as error:
+            return str(error)
+
+    assert read(amount) == read(str(amount)) == read(Decimal(amount))
+    assert read(amount) == (Money(amount, "EUR") if 0 <= amount < 10**30 else read(str(amount)))
+
+
 def test_minor_units_are_whole() -> None:
     with pytest.raises(ValueError, match="whole"):
         from_minor(Decimal("10.5"), "EUR")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acme import Acme
 
 from refundry import ConfigurationError, UnknownConnector
 from refundry.hookspecs import hookimpl
+from refundry.http import Event
 from refundry.plugins import (
     connector_hooks,
     connector_names,
@@ -126,3 +129,33 @@ def test_a_hook_with_an_argument_that_no_contract_has_is_named() -> None:
 
     with pytest.raises(ConfigurationError, match="Newer.*tenant"):
         connector_hooks(Newer(key="k"))
+
+
+def test_a_hook_gets_the_arguments_that_it_names_in_its_own_order() -> None:
+    class Sparing(Acme):
+        name = "sparing"
+
+        @hookimpl
+        def map_refund(self, previous: object, query: object) -> object:
+            return "map_refund", previous, query
+
+        @hookimpl
+        def map_refunds(self, window: object, cursor: object, response: object) -> object:
+            return "map_refunds", window, cursor, response
+
+        @hookimpl
+        def map_error(self, response: object = "its own") -> object:
+            return "map_error", response
+
+    hooks: Any = connector_hooks(Sparing(key="k"))
+    assert hooks.map_refund("q", "r", "p") == ("map_refund", "p", "q")
+    assert hooks.map_refund.__name__ == "map_refund", "errors name the hook"
+    assert hooks.map_refunds("w", "c", "r") == ("map_refunds", "w", "c", "r")
+    assert hooks.map_error("r") == ("map_error", "its own"), "as pluggy: what has a default is left out"
+
+
+def test_a_hook_that_is_not_implemented_answers_none() -> None:
+    hooks = connector_hooks(Acme(key="k"))
+    assert not hooks.can("acknowledge_event")
+    assert hooks.can("fetch_refund", "map_refund")
+    assert hooks.acknowledge_event(Event(received_at=datetime.now(UTC)), True) is None

@@ -68,6 +68,14 @@ def test_unix() -> None:
     assert from_unix(Decimal("1767225600.5")) == datetime(2026, 1, 1, 0, 0, 0, 500000, tzinfo=UTC)
 
 
+@given(st.integers(1, 253402300799_000))
+def test_unix_is_exact_to_the_millisecond(milliseconds: int) -> None:
+    expected = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    assert from_unix(milliseconds, per_second=1000) == expected
+    assert from_unix(Decimal(milliseconds), per_second=1000) == expected
+    assert from_unix(Decimal(milliseconds) / 1000) == expected
+
+
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_iso_round_trip(moment: datetime) -> None:
     assert from_iso(to_iso(moment)) == moment

@@ -56,17 +56,12 @@ def track(account: Locked, query: RefundQuery, *, expected: Money | None = None)
     columns = query_columns(query)
     wanted = money_columns(expected, "expected_")
     row = _known(account, columns | money_columns(None) | wanted)
-    changes: dict[str, Any] = wanted if expected is not None else {}
     if row is None:
-        refund_id = _add(account, columns, "tracked", account.now)
+        # Nothing has been said about it, so there is nothing to fold.
+        refund_id = _add(account, columns | wanted, "tracked", account.now)
     else:
         refund_id = row["id"]
-        _learn(account, refund_id, columns, query)
-        if row["origin"] != "tracked":
-            changes |= {"origin": "tracked", "next_due": account.now}
-    if changes:
-        account.connection.execute(update(refunds).where(refunds.c.id == refund_id).values(**changes))
-    refold(account, refund_id)
+        _adopt(account, row, query, wanted if expected is not None else {})
     _take_in(account, refund_id)
     return refund_id
 
@@ -153,6 +148,16 @@ def _add(account: Locked, columns: dict[str, Any], origin: Origin, due: datetime
     }
     added = insert(refunds).values(**columns, **facts, **start).returning(refunds.c.id)
     return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
+
+
+def _adopt(account: Locked, row: Row, query: RefundQuery, changes: dict[str, Any]) -> None:
+    """Make a refund that is known one in the merchant's books."""
+    _learn(account, row["id"], query_columns(query), query)
+    if row["origin"] != "tracked":
+        changes = {**changes, "origin": "tracked", "next_due": account.now}
+    if changes:
+        account.connection.execute(update(refunds).where(refunds.c.id == row["id"]).values(**changes))
+    refold(account, row["id"])
 
 
 def _learn(account: Locked, refund_id: int, columns: dict[str, Any], query: RefundQuery | None) -> bool:
