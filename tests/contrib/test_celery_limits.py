@@ -40,7 +40,12 @@ def nobody_listens() -> str:
 
 def places(limiter: Limiter, count: int) -> list[float]:
     """The moments of so many places, taken without waiting for them."""
-    return [time.time() + limiter.reserve(0, 60) for _ in range(count)]
+    assert isinstance(limiter, SharedLimiter)
+    moments = []
+    for _ in range(count):
+        limiter.reserve(0, 120)
+        moments.append(limiter._last * limiter.interval)  # by the time of day it would be inexact on a busy machine
+    return moments
 
 
 def most_in_a_second(moments: list[float]) -> int:
@@ -52,7 +57,7 @@ def test_several_processes_together_keep_the_limit(prefix: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         moments = [one for part in pool.map(lambda worker: places(worker, 40), workers) for one in part]
     assert most_in_a_second(moments) == 18
-    assert max(moments) - min(moments) == pytest.approx(160 / 18, abs=0.5)
+    assert len({round(one * 18) for one in moments}) == 160
 
 
 def test_no_place_is_given_twice_and_none_before_its_time(prefix: str) -> None:
@@ -70,17 +75,17 @@ def test_each_account_has_a_limit_of_its_own(prefix: str) -> None:
 
 def test_less_than_one_request_a_second(prefix: str) -> None:
     first, second = places(SharedLimits(REDIS, prefix).of("shop")(0.5), 2)
-    assert second - first == pytest.approx(2 / 0.9, abs=0.1)
+    assert second - first == pytest.approx(2 / 0.9, abs=0.001)
 
 
 def test_a_wait_that_is_too_long_is_refused_and_takes_no_place(prefix: str) -> None:
     limiter = SharedLimits(REDIS, prefix).of("shop")(1)
-    places(limiter, 5)
+    places(limiter, 50)
     with pytest.raises(RateLimited) as caught:
         limiter.reserve(0, 2)
     assert caught.value.retry_after is not None
     assert caught.value.retry_after.total_seconds() > 2
-    assert limiter.reserve(0, 60) < 6.7
+    assert limiter.reserve(0, 120) <= 51 / 0.9
 
 
 @pytest.mark.parametrize("per_second", [None, float("inf")])
@@ -133,8 +138,8 @@ def test_the_first_free_slot_is_taken(offsets: set[int], per_second: float) -> N
     base = int(time.time() / interval)
     taken = {base + offset for offset in offsets}
     limiter = SharedLimiter(CountedElsewhere(set(taken)), "shop", interval)  # type: ignore[arg-type]
-    at = time.time() + limiter.reserve(0, 1e6)
-    slot = round(at / interval)
+    limiter.reserve(0, 1e6)
+    slot = limiter._last
     assert slot > base
     assert slot not in taken
     assert not [free for free in range(int(time.time() / interval) + 1, slot) if free not in taken]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from refundry.errors import ConfigurationError
 from refundry_celery import Settings, make_app, read_settings
 from refundry_celery.routing import queue_names, queue_of
+from refundry_celery.settings import PLAIN
 from refundry_cli.app import app as command
 from refundry_cli.exits import code_of_error
 
@@ -69,6 +70,8 @@ def test_a_redis_that_is_the_broker_keeps_the_limits_too(file: Path, monkeypatch
         ('limits = { env = "THE_LIMITS" }', 'limits = { env = "THE_BROKER" }', "limits of [celery] must be an address"),
         ("every = 2", "every = 0", "every in [celery] must be a number of more than 0"),
         ("every = 2", 'lease = "long"', "lease in [celery] must be a number"),
+        ("concurrency = 8", "concurrency = 1.5", "concurrency in [celery] must be a whole number"),
+        ("every = 2", 'prefix = "a b"', "prefix in [celery] must be a name"),
         ("every = 2", "evry = 2", "no setting 'evry'"),
         ('large = ["stripe-*"]', 'large = "stripe-*"', "[celery.queues] takes"),
         ('ledger = "postgresql://127.0.0.1/refunds"', "", "lacks ledger"),
@@ -163,3 +166,11 @@ def test_a_command_says_what_is_wrong(
     assert isinstance(result.exception, ConfigurationError)
     assert told in str(result.exception)
     assert code_of_error(result.exception) == 2
+
+
+def test_every_setting_and_task_is_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "contrib" / "celery" / "README.md").read_text()
+    for name in ("broker", "limits", *PLAIN):
+        assert f"\n{name} = " in readme
+    for name in make_app(SETTINGS).tasks:
+        assert not name.startswith("refundry.") or f"| `{name}" in readme

@@ -158,6 +158,15 @@ def test_a_list_brings_refunds_that_nobody_tracked_and_the_next_one_says_that_it
     assert ledger.find(4) == []
 
 
+def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(
+    work: Work, fleet: Fleet, sent: list[Sent], caplog: pytest.LogCaptureFixture
+) -> None:
+    fleet.configure({"one": {"no_such_setting": 1}, "two": {}})
+    work.dispatch_lists()
+    assert [one.given["account"] for one in sent] == ["two"]
+    assert "account one cannot be listed" in caplog.text
+
+
 def test_a_window_without_refunds_brings_none(work: Work, shops: Processors, ledger: Ledger) -> None:
     shops.add(1)
     until = datetime.now(UTC) - timedelta(days=3)

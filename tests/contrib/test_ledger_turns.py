@@ -11,6 +11,8 @@ from pathlib import Path
 import attrs
 import pytest
 from ledgers import DATABASES, database, stripe_refund
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from refundry.errors import ConfigurationError
 from refundry.http import Response
@@ -135,3 +137,9 @@ def test_a_claim_that_has_ended_is_not_asked_for(ledger: Ledger, wiring: Wiring)
     assert ledger.check(wiring.client(account_name="one"), claim) == Pass()
     assert wiring.sent == []
     assert ledger.check(wiring.client(account_name="one"), attrs.evolve(other)).done == 1
+
+
+def test_an_error_of_the_database_tells_no_parameters(ledger: Ledger) -> None:
+    with ledger.database.reading() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text("SELECT no_such_function(:body)"), {"body": "canary"})
+    assert "canary" not in str(caught.value)

@@ -31,7 +31,7 @@ from refundry_sandbox.server import Environ, Server, StartResponse, make_applica
 REDIS = "redis://127.0.0.1:6379/0"
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 SERVER = "postgresql://127.0.0.1:5432"
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds that anything may take that is waited for."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,33 @@ from refundry.accounts import account_names, read_config, read_secret
 from refundry.errors import ConfigurationError
 
 LEDGER_VARIABLE = "REFUNDRY_LEDGER"
-REDIS = frozenset({"redis", "rediss", "redis+unix"})
-"""The schemes of a Redis that can keep the limits."""
+REDIS = frozenset({"redis", "rediss"})
+"""The schemes of a Redis."""
 _BROKERS = REDIS | {"amqp", "amqps"}
 _TIMEOUT = 30.0
 _MARGIN = 30.0
 _LONGEST_LIST = 900.0
+_NAME = re.compile(r"[\w-]+")
 _ROUNDS = 5
 """A lease outlasts so many answers that come at the last moment: a worker asks for what it claimed in four rounds."""
+
+PLAIN = frozenset({"prefix", "every", "turn", "concurrency", "lease", "list_every"})
+"""What stands in the table as it is."""
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ConfigurationError(f"{attribute.name} in [celery] must be a number of more than 0")
+
+
+def _whole(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{attribute.name} in [celery] must be a whole number of at least 1")
+
+
+def _name(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ConfigurationError(f"{attribute.name} in [celery] must be a name of letters, digits and hyphens")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,13 +54,13 @@ class Settings:
     ledger: str = attrs.field(repr=False)
     path: Path | None = None
     """Where ``refundry.toml`` is."""
-    prefix: str = "refundry"
+    prefix: str = attrs.field(default="refundry", validator=_name)
     """Begins the name of each queue and of each key in Redis."""
     every: float = attrs.field(default=5.0, validator=_positive)
     """How often beat looks for what is due."""
     turn: float = attrs.field(default=30.0, validator=_positive)
     """How long one account may keep a worker, before it is another's turn."""
-    concurrency: int = attrs.field(default=4, validator=_positive)
+    concurrency: int = attrs.field(default=4, validator=_whole)
     """How many requests of one account a worker has under way."""
     lease: float = attrs.field(default=300.0, validator=_positive)
     """After this long what a killed worker had in hand is free again."""
@@ -84,9 +99,9 @@ def read_settings(path: str | Path | None = None) -> Settings:
     if not isinstance(table, Mapping):
         raise ConfigurationError('there is no table [celery] in refundry.toml: write broker = { env = "A_VARIABLE" }')
     plain = {name: value for name, value in table.items() if name not in ("broker", "limits", "queues")}
-    unknown = sorted(plain.keys() - _PLAIN)
+    unknown = sorted(plain.keys() - PLAIN)
     if unknown:
-        raise ConfigurationError(f"[celery] has no setting {unknown[0]!r}: it has {', '.join(sorted(_PLAIN))}")
+        raise ConfigurationError(f"[celery] has no setting {unknown[0]!r}: it has {', '.join(sorted(PLAIN))}")
     broker = _address(table, "broker", _BROKERS)
     return Settings(
         broker=broker,
@@ -97,9 +112,6 @@ def read_settings(path: str | Path | None = None) -> Settings:
         slowest=_slowest(file),
         **plain,
     )
-
-
-_PLAIN = frozenset({"prefix", "every", "turn", "concurrency", "lease", "list_every"})
 
 
 def _address(table: Mapping[str, Any], name: str, schemes: frozenset[str]) -> str:

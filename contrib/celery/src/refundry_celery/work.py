@@ -15,7 +15,7 @@ import attrs
 
 from refundry import RefundClient
 from refundry.accounts import account_names
-from refundry.errors import SignatureError
+from refundry.errors import ConfigurationError, SignatureError
 from refundry.state import observe
 from refundry_celery.events import read_event
 from refundry_celery.limiting import SharedLimits
@@ -145,7 +145,11 @@ class Work:
         return RefundClient.from_account(account, self.settings.path, limiter=self.limits.of(account))
 
     def _lists(self, account: str) -> bool:
-        owner = self.client(account).account
+        try:
+            owner = self.client(account).account
+        except ConfigurationError as error:
+            logger.warning("account %s cannot be listed: %s", account, error)
+            return False
         listing = owner.connector.listing
         return owner.can("list") and listing is not None and listing.basis != "payment"
 

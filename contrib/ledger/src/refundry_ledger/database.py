@@ -87,9 +87,10 @@ def _checked(url: str | URL) -> URL:
 
 
 def _engine(url: URL) -> Engine:
+    # Parameters are hidden, for an error's text goes to logs and would hold what processors and customers wrote.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
