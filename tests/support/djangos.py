@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any
 import attrs
 from ledgers import empty_schema, postgresql_schema
 
+from refundry.connector import settings_of
+from refundry.plugins import load_connector
 from refundry_ledger import Ledger
 from refundry_sandbox import Sandbox
 
@@ -34,16 +37,25 @@ class Shop:
         return self.sandbox.add("stripe", life, **options).connector_refund_id or ""
 
 
-def account(sandbox: Sandbox) -> dict[str, Any]:
+def account(sandbox: Sandbox, name: str = "stripe") -> dict[str, Any]:
     """The account that asks this sandbox, as REFUNDRY describes it."""
-    secrets = {"api_key": {"env": "SHOP_STRIPE_KEY"}, "webhook_secret": {"env": "SHOP_STRIPE_HOOK"}}
-    return {"connector": "stripe", "base_url": sandbox.base_urls("stripe"), **secrets}
+    named = {setting: {"env": variable} for setting, variable in _variables(name).items()}
+    return {"connector": name, "base_url": sandbox.base_urls(name), **_plain(sandbox.settings(name), named)}
 
 
-def secrets(sandbox: Sandbox) -> dict[str, str]:
+def secrets(sandbox: Sandbox, name: str = "stripe") -> dict[str, str]:
     """The environment that `account` needs."""
-    settings = sandbox.settings("stripe")
-    return {"SHOP_STRIPE_KEY": settings["api_key"], "SHOP_STRIPE_HOOK": settings["webhook_secret"]}
+    settings = sandbox.settings(name)
+    return {variable: settings[setting] for setting, variable in _variables(name).items() if setting in settings}
+
+
+def _variables(name: str) -> dict[str, str]:
+    secret = (one.name for one in settings_of(load_connector(name)) if one.secret)
+    return {setting: f"SHOP_{name}_{setting}".upper().replace("-", "_") for setting in secret}
+
+
+def _plain(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    return {setting: named.get(setting, value) for setting, value in settings.items()}
 
 
 @cache
@@ -100,6 +112,28 @@ def shop(alias: str, accounts: Mapping[str, Any], sandbox: Sandbox) -> Iterator[
             conf.ledger().close()
             _close()
             _empty(alias, folder)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The project behind a real HTTP server of this process; its address."""
+    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+    from django.core.wsgi import get_wsgi_application
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
+    server.set_app(get_wsgi_application())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _close() -> None:
