@@ -14,12 +14,13 @@ from typing import Any
 import djangos
 import pytest
 
-djangos.project()
+djangos.set_up()
 
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.contrib.auth.models import Permission, User  # noqa: E402
 from django.core.management import CommandError, call_command  # noqa: E402
 from django.core.management.base import SystemCheckError  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
@@ -75,6 +76,7 @@ def test_a_webhook_is_stored_with_its_raw_body_and_acknowledged(shop: djangos.Sh
     event = shop.sandbox.event("stripe", refund_id)
     assert post(event).status_code == 200
     assert post(event).status_code == 200  # again
+    assert connections["default"].connection is None  # the project's database may be away
     (refund,) = shop.ledger.find(refund_id)
     assert refund.status is RefundStatus.PENDING
     assert len(shop.ledger.history("stripe-eu", refund_id).observations) == 1
@@ -373,6 +375,7 @@ def test_a_project_that_is_set_up_well_passes(shop: djangos.Shop) -> None:
         ({"LEGDER": "x"}, "E001.*knows no LEGDER: it takes ACCOUNTS, CONFIG, LEDGER, OBSERVERS"),
         ({"ACCOUNTS": ["stripe"]}, "E001.*ACCOUNTS.*dictionary"),
         ({"CONFIG": "refundry.toml"}, "E001.*ACCOUNTS or CONFIG, not both"),
+        ({"OBSERVERS": "refundry_otel.Telemetry"}, "E001.*OBSERVERS.*list"),
         ({"LEDGER": "books"}, "E002.*'books', which is no entry"),
         ({"LEDGER": "default"}, "E003.*entry of its own"),
     ],

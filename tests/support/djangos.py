@@ -59,22 +59,28 @@ def _plain(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, A
 
 
 @cache
-def project() -> Path:
-    """The folder of the project, set up and migrated on SQLite."""
+def set_up() -> Path:
+    """Set the project up, so that its models can be imported; its folder."""
     folder = Path(mkdtemp())
     atexit.register(shutil.rmtree, folder)
     os.environ |= {"SHOP_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "django_project.settings"}
     os.environ["SHOP_SCHEMA"] = f"shop_{os.getpid()}"
 
     import django
-    from django.core.management import call_command
 
     django.setup()
+    return folder
+
+
+@cache
+def migrated_sqlite() -> None:
+    """Make the tables of the project, and those of a ledger to be copied for each test."""
+    from django.core.management import call_command
+
     for alias in ("default", "sqlite"):
         call_command("migrate", database=alias, verbosity=0)
     _close()
-    shutil.copy(folder / "refunds.db", folder / "empty.db")
-    return folder
+    shutil.copy(set_up() / "refunds.db", set_up() / "empty.db")
 
 
 @cache
@@ -100,7 +106,8 @@ def changed(**values: Any) -> Iterator[None]:
 @contextmanager
 def shop(alias: str, accounts: Mapping[str, Any], sandbox: Sandbox) -> Iterator[Shop]:
     """The project with an empty ledger in this database."""
-    folder = project()
+    folder = set_up()
+    migrated_sqlite()
     if alias == "postgresql":
         migrated_postgresql()
     from refundry_django import conf
