@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,21 +14,25 @@ from typing import Any
 import djangos
 import pytest
 
-djangos.project()
+djangos.set_up()
 
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.contrib.auth.models import Permission, User  # noqa: E402
 from django.core.management import CommandError, call_command  # noqa: E402
 from django.core.management.base import SystemCheckError  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
+from sqlalchemy import select  # noqa: E402
 
 from refundry.http import Event  # noqa: E402
 from refundry.model import RefundStatus  # noqa: E402
+from refundry.plugins import connector_names, load_connector, load_sandbox  # noqa: E402
 from refundry.state import Observation as Said  # noqa: E402
 from refundry_django import conf, models, views  # noqa: E402
 from refundry_django.checks import check_accounts, check_settings, check_tables  # noqa: E402
 from refundry_django.signals import refund_status_changed  # noqa: E402
-from refundry_ledger.schema import metadata  # noqa: E402
+from refundry_ledger.schema import accounts as accounts_table  # noqa: E402
+from refundry_ledger.schema import events, metadata  # noqa: E402
 from refundry_sandbox import Sandbox  # noqa: E402
 
 ENDPOINT = "/refundry/webhooks/stripe-eu/"
@@ -71,9 +76,42 @@ def test_a_webhook_is_stored_with_its_raw_body_and_acknowledged(shop: djangos.Sh
     event = shop.sandbox.event("stripe", refund_id)
     assert post(event).status_code == 200
     assert post(event).status_code == 200  # again
+    assert connections["default"].connection is None  # the project's database may be away
     (refund,) = shop.ledger.find(refund_id)
     assert refund.status is RefundStatus.PENDING
     assert len(shop.ledger.history("stripe-eu", refund_id).observations) == 1
+
+
+def test_deliveries_at_once_over_http_make_one_change(shop: djangos.Shop) -> None:
+    refund_id = shop.add()
+    with djangos.served() as address, ThreadPoolExecutor(4) as pool:
+        url = f"{address}{ENDPOINT}"
+        replies = list(pool.map(lambda _: shop.sandbox.deliver("stripe", refund_id, url, copies=4), range(4)))
+    assert replies == [[200] * 4] * 4
+    assert len(shop.ledger.history("stripe-eu", refund_id).observations) == 4  # each event once
+    assert shop.ledger.find(refund_id)[0].changes == 1
+
+
+def test_each_processors_webhooks_are_taken_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [name for name in connector_names() if load_sandbox(name) and hasattr(load_connector(name), "map_event")]
+    with Sandbox(names) as sandbox:
+        for name in names:
+            for variable, value in djangos.secrets(sandbox, name).items():
+                monkeypatch.setenv(variable, value)
+        accounts = {name: djangos.account(sandbox, name) for name in names}
+        with djangos.shop("sqlite", accounts, sandbox) as shop, djangos.served() as address:
+            replies = {name: deliver_one(sandbox, name, address) for name in names}
+            with shop.ledger.database.reading() as connection:
+                kept = connection.execute(select(accounts_table.c.name).join(events)).scalars().all()
+    assert len(names) >= 30
+    assert {name: status for name, status in replies.items() if not 200 <= status < 300} == {}
+    assert sorted(kept) == names
+
+
+def deliver_one(sandbox: Sandbox, name: str, address: str) -> int:
+    refund_id = sandbox.add(name).connector_refund_id or ""
+    (status,) = sandbox.deliver(name, refund_id, f"{address}/refundry/webhooks/{name}/")
+    return status
 
 
 def test_a_forged_webhook_is_refused_and_counted(shop: djangos.Shop) -> None:
@@ -101,7 +139,7 @@ def test_a_body_without_a_length_is_limited_too(shop: djangos.Shop) -> None:
 
 @sqlite_alone
 def test_a_processor_without_webhooks_has_no_endpoint(shop: djangos.Shop) -> None:
-    klarna = {"connector": "klarna", "username": "K123", "password": {"env": "SHOP_STRIPE_KEY"}}
+    klarna = {"connector": "klarna", "username": "K123", "password": {"env": "SHOP_STRIPE_API_KEY"}}
     with djangos.changed(ACCOUNTS={"klarna": klarna}):
         reply = post(shop.sandbox.event("stripe", shop.add()), "/refundry/webhooks/klarna/")
     assert reply.status_code == 404
@@ -125,9 +163,9 @@ def test_nothing_is_acknowledged_while_the_database_is_away(
 def test_an_account_that_cannot_be_used_asks_for_the_webhook_again(
     shop: djangos.Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delenv("SHOP_STRIPE_HOOK")
+    monkeypatch.delenv("SHOP_STRIPE_WEBHOOK_SECRET")
     assert post(shop.sandbox.event("stripe", shop.add())).status_code == 503
-    assert "SHOP_STRIPE_HOOK is not set" in caplog.text
+    assert "SHOP_STRIPE_WEBHOOK_SECRET is not set" in caplog.text
 
 
 # Commands and signals
@@ -215,7 +253,7 @@ def test_a_command_says_what_is_wrong(
 def test_an_account_that_cannot_be_asked_ends_the_command_with_an_error(
     shop: djangos.Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SHOP_STRIPE_KEY", "sk_test_wrong")
+    monkeypatch.setenv("SHOP_STRIPE_API_KEY", "sk_test_wrong")
     conf.clients()  # makes it with the wrong key
     command("refundry_add", "stripe-eu", connector_refund_id=shop.add())
     out = StringIO()
@@ -337,6 +375,7 @@ def test_a_project_that_is_set_up_well_passes(shop: djangos.Shop) -> None:
         ({"LEGDER": "x"}, "E001.*knows no LEGDER: it takes ACCOUNTS, CONFIG, LEDGER, OBSERVERS"),
         ({"ACCOUNTS": ["stripe"]}, "E001.*ACCOUNTS.*dictionary"),
         ({"CONFIG": "refundry.toml"}, "E001.*ACCOUNTS or CONFIG, not both"),
+        ({"OBSERVERS": "refundry_otel.Telemetry"}, "E001.*OBSERVERS.*list"),
         ({"LEDGER": "books"}, "E002.*'books', which is no entry"),
         ({"LEDGER": "default"}, "E003.*entry of its own"),
     ],

@@ -13,8 +13,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 import attrs
+from acme import running
 from ledgers import empty_schema, postgresql_schema
 
+from refundry.connector import settings_of
+from refundry.plugins import load_connector
 from refundry_ledger import Ledger
 from refundry_sandbox import Sandbox
 
@@ -34,35 +37,50 @@ class Shop:
         return self.sandbox.add("stripe", life, **options).connector_refund_id or ""
 
 
-def account(sandbox: Sandbox) -> dict[str, Any]:
+def account(sandbox: Sandbox, name: str = "stripe") -> dict[str, Any]:
     """The account that asks this sandbox, as REFUNDRY describes it."""
-    secrets = {"api_key": {"env": "SHOP_STRIPE_KEY"}, "webhook_secret": {"env": "SHOP_STRIPE_HOOK"}}
-    return {"connector": "stripe", "base_url": sandbox.base_urls("stripe"), **secrets}
+    named = {setting: {"env": variable} for setting, variable in _variables(name).items()}
+    return {"connector": name, "base_url": sandbox.base_urls(name), **_plain(sandbox.settings(name), named)}
 
 
-def secrets(sandbox: Sandbox) -> dict[str, str]:
+def secrets(sandbox: Sandbox, name: str = "stripe") -> dict[str, str]:
     """The environment that `account` needs."""
-    settings = sandbox.settings("stripe")
-    return {"SHOP_STRIPE_KEY": settings["api_key"], "SHOP_STRIPE_HOOK": settings["webhook_secret"]}
+    settings = sandbox.settings(name)
+    return {variable: settings[setting] for setting, variable in _variables(name).items() if setting in settings}
+
+
+def _variables(name: str) -> dict[str, str]:
+    secret = (one.name for one in settings_of(load_connector(name)) if one.secret)
+    return {setting: f"SHOP_{name}_{setting}".upper().replace("-", "_") for setting in secret}
+
+
+def _plain(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    return {setting: named.get(setting, value) for setting, value in settings.items()}
 
 
 @cache
-def project() -> Path:
-    """The folder of the project, set up and migrated on SQLite."""
+def set_up() -> Path:
+    """Set the project up, so that its models can be imported; its folder."""
     folder = Path(mkdtemp())
     atexit.register(shutil.rmtree, folder)
     os.environ |= {"SHOP_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "django_project.settings"}
     os.environ["SHOP_SCHEMA"] = f"shop_{os.getpid()}"
 
     import django
-    from django.core.management import call_command
 
     django.setup()
+    return folder
+
+
+@cache
+def migrated_sqlite() -> None:
+    """Make the tables of the project, and those of a ledger to be copied for each test."""
+    from django.core.management import call_command
+
     for alias in ("default", "sqlite"):
         call_command("migrate", database=alias, verbosity=0)
     _close()
-    shutil.copy(folder / "refunds.db", folder / "empty.db")
-    return folder
+    shutil.copy(set_up() / "refunds.db", set_up() / "empty.db")
 
 
 @cache
@@ -88,7 +106,8 @@ def changed(**values: Any) -> Iterator[None]:
 @contextmanager
 def shop(alias: str, accounts: Mapping[str, Any], sandbox: Sandbox) -> Iterator[Shop]:
     """The project with an empty ledger in this database."""
-    folder = project()
+    folder = set_up()
+    migrated_sqlite()
     if alias == "postgresql":
         migrated_postgresql()
     from refundry_django import conf
@@ -100,6 +119,22 @@ def shop(alias: str, accounts: Mapping[str, Any], sandbox: Sandbox) -> Iterator[
             conf.ledger().close()
             _close()
             _empty(alias, folder)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The project behind a real HTTP server of this process; its address."""
+    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+    from django.core.wsgi import get_wsgi_application
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
+    server.set_app(get_wsgi_application())
+    with running(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def _close() -> None:

@@ -61,11 +61,14 @@ def read() -> Refundry:
         raise ConfigurationError("ACCOUNTS in REFUNDRY must be a dictionary by account name")
     if accounts is not None and "CONFIG" in given:
         raise ConfigurationError("REFUNDRY takes ACCOUNTS or CONFIG, not both")
+    paths = given.get("OBSERVERS", ())
+    if not isinstance(paths, list | tuple):
+        raise ConfigurationError("OBSERVERS in REFUNDRY must be a list of dotted paths")
     return Refundry(
         ledger=given["LEDGER"],
         accounts=accounts,
         config=given.get("CONFIG"),
-        observers=tuple(given.get("OBSERVERS", ())),
+        observers=tuple(paths),
     )
 
 
