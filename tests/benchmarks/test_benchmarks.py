@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
         ("aio.py", ["--rounds", "1", "--calls", "3"], "ratio"),
         ("ledger_schedule.py", ["--refunds", "20"], "adaptive"),
         ("plugins.py", ["--rounds", "1"], "and find 60 more"),
+        ("reconcile_million.py", ["--sizes", "300"], "by getting"),
     ],
 )
 def test_a_benchmark_runs(script: str, options: list[str], shows: str) -> None:

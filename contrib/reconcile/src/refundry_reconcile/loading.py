@@ -99,6 +99,7 @@ def gather(gatherer: Gatherer, truth: Iterable[RefundClient] | Ledger) -> None:
         names = [client.account.name for client in clients]
         if len(set(names)) < len(names):
             raise ConfigurationError("two clients have one account name: make them with account_name=...")
+        gatherer.store.copy("accounts", ("account",), [(name,) for name in names])
         gatherer.run(clients)
 
 
@@ -114,10 +115,12 @@ def as_ledger(truth: object) -> Ledger | None:
 def _from_ledger(store: Store, ledger: Ledger) -> None:
     from refundry_reconcile.from_ledger import heard_rows, known_accounts
 
+    names = known_accounts(ledger)
+    store.copy("accounts", ("account",), [(name,) for name in names])
     # A ledger is at hand: it is read anew by every run.
     with store.writing():
         store.run("DELETE FROM said; DELETE FROM coverage")
-        for name in known_accounts(ledger):
+        for name in names:
             store.run(
                 "INSERT INTO coverage VALUES (?, ?, 'ledger', NULL, NULL, false, NULL, true, 0, 0, NULL)", [name, name]
             )

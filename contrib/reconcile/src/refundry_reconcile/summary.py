@@ -127,7 +127,7 @@ def summarise(store: Store, period: Period, books: Sequence[str], left_out: int)
         sums=_sums(store),
         settling=_settling(store),
         ages=_ages(store, period),
-        linked=store.one("SELECT count(*) FROM verdicts WHERE note IS NOT NULL AND verdict <> 'outside'"),
+        linked=store.one("SELECT count(note) FROM findings WHERE in_books AND at_processor"),
         outside=store.rows(beside)[0],
         left_out=left_out,
     )
@@ -147,7 +147,7 @@ def _accounts(store: Store) -> tuple[AccountSummary, ...]:
             SELECT count(DISTINCT question) FROM answers a
             WHERE a.account = c.account AND starts_with(question, 'hint:') AND question NOT IN (
                 SELECT question FROM answers b WHERE b.account = c.account AND outcome <> 'failed'))
-        FROM coverage c ORDER BY account"""
+        FROM covered c ORDER BY account"""
     return tuple(
         AccountSummary(
             account=account,
