@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from refundry import RefundClient
-from refundry_reconcile import Books, Columns, reconcile
+from refundry_reconcile import Books, Columns, Progress, reconcile
 
 SUPPORT = Path(__file__).parent.parent / "support"
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
@@ -74,10 +74,15 @@ def measure(url: str, folder: Path) -> dict[str, float]:
         statuses={"done": "SUCCEEDED"},
     )
     heard: list[float] = []
+
+    def hear(progress: Progress) -> None:
+        if progress.stage == "listing":
+            heard.append(time.perf_counter())
+
     begun = time.perf_counter()
     client = RefundClient("stripe", api_key="sk_test_benchmark", base_url=url, rate_limit=1e9)
     options = {"since": SINCE, "until": UNTIL, "folder": folder / "work"}
-    with client, reconcile(books, [client], **options, tell=lambda one: heard.append(time.perf_counter())) as done:
+    with client, reconcile(books, [client], **options, tell=hear) as done:
         matched_at = time.perf_counter()
         done.write_report()
         differences = done.summary.differences

@@ -24,10 +24,11 @@ HERE = Path(__file__).parent
         ("plugins.py", ["--rounds", "1"], "and find 60 more"),
         ("startup.py", ["--rounds", "1"], "refundry --help"),
         ("web_load.py", ["--rate", "50", "--seconds", "2"], "0 acknowledged and missing"),
+        ("reconcile_million.py", ["--sizes", "300"], "by getting"),
     ],
 )
 def test_a_benchmark_runs(script: str, options: list[str], shows: str, tmp_path: Path) -> None:
-    keeps = script not in ("ledger_schedule.py", "web_load.py")
+    keeps = script not in ("ledger_schedule.py", "web_load.py", "reconcile_million.py")
     command = [sys.executable, str(HERE / script), *options, *(["--results", str(tmp_path)] if keeps else [])]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "support")}
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, env=environment)  # noqa: S603

@@ -260,7 +260,7 @@ def test_every_row_and_refund_ends_in_one_class_and_all_of_it_adds_up(rows: list
     with TemporaryDirectory() as folder:
         path = Path(folder)
         _fill(path / "work", said)
-        with compare(path, books) as done:
+        with compare(path, books, processor()[1]) as done:
             findings = list(done.findings())
             summary = done.summary
     ours = [one for one in rows if one["day"] != -40]

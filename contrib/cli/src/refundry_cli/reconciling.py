@@ -69,6 +69,10 @@ def _sides(
 
     if plan.books is not None and not plan.from_ledger:
         return plan.books, stack.enter_context(open_clients(names, config))
+    if plan.from_ledger and names:
+        raise ConfigurationError(
+            "accounts cannot be named where the ledger is the truth: all that it knows are compared"
+        )
     known = stack.enter_context(open_ledger(ledger, config))
     truth = known if plan.from_ledger else stack.enter_context(open_clients(names, config))
     return plan.books or LedgerBooks(known), truth
@@ -158,7 +162,7 @@ class _Bars:
         with self._turn:
             key = (progress.account, progress.stage)
             if key not in self._tasks:
-                title = clean(f"{progress.account}: {progress.stage}")
+                title = clean(f"{progress.account or 'your books'}: {progress.stage}")
                 self._tasks[key] = self._bars.add_task(title, total=None, rate="")
             task = self._bars.tasks[self._bars.task_ids.index(self._tasks[key])]
             # The books' rows only say about how many a list will have.

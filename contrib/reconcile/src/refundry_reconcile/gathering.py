@@ -37,10 +37,11 @@ class Progress:
     """How far a part of the work has come."""
 
     account: str
-    stage: Literal["listing", "asking"]
+    """Empty while the books are read."""
+    stage: Literal["reading", "listing", "asking"]
     done: int
     total: int | None
-    """How many there will be; for a list about as many as the books have."""
+    """How many there will be, for a list about as many as the books have; None where nobody knows."""
 
 
 Tell: TypeAlias = Callable[[Progress], None]

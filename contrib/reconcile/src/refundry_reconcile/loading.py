@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -12,7 +13,7 @@ import attrs
 from refundry.client import RefundClient
 from refundry.errors import ConfigurationError
 from refundry_reconcile.books import Books, LedgerBooks, Row
-from refundry_reconcile.gathering import Gatherer, Period
+from refundry_reconcile.gathering import Gatherer, Period, Progress, Tell
 from refundry_reconcile.reading import read_books
 from refundry_reconcile.saying import COLUMNS
 from refundry_reconcile.store import BATCH, Store, plain, to_column
@@ -46,7 +47,7 @@ def claim(store: Store, period: Period, kind: str) -> None:
         )
 
 
-def load_books(store: Store, books: Sequence[AnyBooks], period: Period) -> int:
+def load_books(store: Store, books: Sequence[AnyBooks], period: Period, tell: Tell) -> int:
     """Read the books into the store. Gives how many rows lie beyond the period and its margin, and were left out."""
     left_out = 0
     batch: list[Sequence[Any]] = []
@@ -57,6 +58,7 @@ def load_books(store: Store, books: Sequence[AnyBooks], period: Period) -> int:
         batch.append(_columns(number, row, period))
         if len(batch) >= BATCH:
             store.copy("books", _ROW, batch)
+            tell(Progress(account="", stage="reading", done=number, total=None))
             batch.clear()
     store.copy("books", _ROW, batch)
     return left_out
@@ -99,6 +101,7 @@ def gather(gatherer: Gatherer, truth: Iterable[RefundClient] | Ledger) -> None:
         names = [client.account.name for client in clients]
         if len(set(names)) < len(names):
             raise ConfigurationError("two clients have one account name: make them with account_name=...")
+        gatherer.store.copy("accounts", ("account",), [(name,) for name in names])
         gatherer.run(clients)
 
 
@@ -114,10 +117,12 @@ def as_ledger(truth: object) -> Ledger | None:
 def _from_ledger(store: Store, ledger: Ledger) -> None:
     from refundry_reconcile.from_ledger import heard_rows, known_accounts
 
+    names = known_accounts(ledger)
+    store.copy("accounts", ("account",), [(name,) for name in names])
     # A ledger is at hand: it is read anew by every run.
     with store.writing():
         store.run("DELETE FROM said; DELETE FROM coverage")
-        for name in known_accounts(ledger):
+        for name in names:
             store.run(
                 "INSERT INTO coverage VALUES (?, ?, 'ledger', NULL, NULL, false, NULL, true, 0, 0, NULL)", [name, name]
             )
@@ -126,7 +131,5 @@ def _from_ledger(store: Store, ledger: Ledger) -> None:
 
 
 def _batches(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    from itertools import islice
-
     while batch := list(islice(rows, BATCH)):
         yield batch

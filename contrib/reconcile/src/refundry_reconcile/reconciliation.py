@@ -97,7 +97,7 @@ def reconcile(
     try:
         described = [books] if isinstance(books, Books | LedgerBooks) else list(books)
         claim(store, period, "processors" if as_ledger(truth) is None else "ledger")
-        left_out = load_books(store, described, period)
+        left_out = load_books(store, described, period, tell)
         gather(Gatherer(store, period, clock or SystemClock(), tell, concurrency), truth)
         store.run(f"SET VARIABLE since = TIMESTAMP '{to_column(period.since)}'")
         store.run(f"SET VARIABLE until = TIMESTAMP '{to_column(period.until)}'")

@@ -43,8 +43,9 @@ class Store:
             ) from None
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; the comparison is dropped, what the processors said is kept."""
         self._connection.close()
+        (self.folder / "books.duckdb").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

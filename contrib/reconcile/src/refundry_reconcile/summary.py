@@ -127,7 +127,7 @@ def summarise(store: Store, period: Period, books: Sequence[str], left_out: int)
         sums=_sums(store),
         settling=_settling(store),
         ages=_ages(store, period),
-        linked=store.one("SELECT count(*) FROM verdicts WHERE note IS NOT NULL AND verdict <> 'outside'"),
+        linked=store.one("SELECT count(note) FROM findings WHERE in_books AND at_processor"),
         outside=store.rows(beside)[0],
         left_out=left_out,
     )
@@ -147,7 +147,7 @@ def _accounts(store: Store) -> tuple[AccountSummary, ...]:
             SELECT count(DISTINCT question) FROM answers a
             WHERE a.account = c.account AND starts_with(question, 'hint:') AND question NOT IN (
                 SELECT question FROM answers b WHERE b.account = c.account AND outcome <> 'failed'))
-        FROM coverage c ORDER BY account"""
+        FROM covered c ORDER BY account"""
     return tuple(
         AccountSummary(
             account=account,
@@ -187,9 +187,9 @@ def _settling(store: Store) -> tuple[Settling, ...]:
 
 
 def _ages(store: Store, period: Period) -> dict[tuple[Verdict, str], int]:
-    days = f"date_diff('day', coalesce(books_at, dated), TIMESTAMP '{to_column(period.until)}')"
+    days = f"date_diff('day', coalesce(books_at, processor_at), TIMESTAMP '{to_column(period.until)}')"
     cases = " ".join(f"WHEN {days} <= {most} THEN '{name}'" for name, most in AGES.items() if most)
-    age = f"CASE WHEN coalesce(books_at, dated) IS NULL THEN '{NO_AGE}' {cases} ELSE '{list(AGES)[-1]}' END"
+    age = f"CASE WHEN coalesce(books_at, processor_at) IS NULL THEN '{NO_AGE}' {cases} ELSE '{list(AGES)[-1]}' END"
     query = f"SELECT verdict, {age} AS age, count(*) FROM findings WHERE verdict <> 'matched' GROUP BY verdict, age"  # noqa: S608
     found = {(verdict, age): count for verdict, age, count in store.rows(query)}
     every = [(verdict, name) for verdict in Verdict for name in (*AGES, NO_AGE)]
@@ -215,37 +215,23 @@ def _finding(row: Mapping[str, Any]) -> Finding:
         account=row["account"] or "",
         matched_by=row["matched_by"],
         at_stake=_money(row["stake"], row["stake_currency"]),
-        books=_books_side(row) if row["in_books"] else None,
-        processor=_processor_side(row) if row["at_processor"] else None,
+        books=_side(row, "books_") if row["in_books"] else None,
+        processor=_side(row, "processor_") if row["at_processor"] else None,
         evidence=_evidence(row) if row["at_processor"] else None,
         note=row["note"],
     )
 
 
-def _books_side(row: Mapping[str, Any]) -> Side:
-    return Side(
-        where=row["label"],
-        connector_refund_id=row["books_refund_id"],
-        merchant_refund_id=row["books_reference"],
-        connector_transaction_id=row["books_payment"],
-        amount=_money(row["books_amount"], row["books_currency"]),
-        status=row["books_status"],
-        word=row["books_word"],
-        at=from_column(row["books_at"]),
-    )
+def _side(row: Mapping[str, Any], prefix: str) -> Side:
+    facts = {name: row[prefix + name] for name in _SAME}
+    amount = _money(row[f"{prefix}amount"], row[f"{prefix}currency"])
+    return Side(**facts, amount=amount, at=from_column(row[f"{prefix}at"]))
 
 
-def _processor_side(row: Mapping[str, Any]) -> Side:
-    return Side(
-        where=row["source"],
-        connector_refund_id=row["refund_id"],
-        merchant_refund_id=row["reference"],
-        connector_transaction_id=row["payment"],
-        amount=_money(row["amount"], row["currency"]),
-        status=row["status"],
-        word=row["word"],
-        at=from_column(row["dated"]),
-    )
+_SAME = (
+    *("where", "connector_refund_id", "merchant_refund_id", "connector_transaction_id"),
+    *("status", "word"),
+)
 
 
 def _evidence(row: Mapping[str, Any]) -> Evidence:

@@ -16,6 +16,10 @@ CREATE TABLE books (
     problem VARCHAR                    -- why the row cannot be compared
 );
 
+-- The accounts of this run: an earlier one in this folder may have asked others as well.
+CREATE TABLE accounts (account VARCHAR NOT NULL);
+CREATE VIEW covered AS SELECT * FROM coverage SEMI JOIN accounts USING (account);
+
 CREATE TABLE pairs (row BIGINT NOT NULL, seq BIGINT NOT NULL, matched_by VARCHAR NOT NULL);
 
 -- Rows that are in no pair and have been decided about.

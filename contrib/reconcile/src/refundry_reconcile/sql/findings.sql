@@ -1,13 +1,17 @@
 -- Every refund with its verdict and both sides, for reports.
 
 CREATE VIEW findings AS
-SELECT v.verdict, v.reason, v.matched_by, v.stake, v.stake_currency, v.note,
-    coalesce(b.account, t.account) AS account,
-    b.row IS NOT NULL AS in_books, b.label, b.connector_refund_id AS books_refund_id,
-    b.merchant_refund_id AS books_reference, b.connector_transaction_id AS books_payment, b.amount AS books_amount,
-    b.currency AS books_currency, b.status AS books_status, b.word AS books_word, b.dated AS books_at,
-    t.seq IS NOT NULL AS at_processor, t.source, t.connector_refund_id AS refund_id, t.merchant_refund_id AS reference,
-    t.connector_transaction_id AS payment, t.amount, t.currency, t.status, t.word, t.dated,
+SELECT v.verdict, v.reason, coalesce(b.account, t.account) AS account, v.stake, v.stake_currency, v.matched_by, v.note,
+    b.row IS NOT NULL AS in_books, t.seq IS NOT NULL AS at_processor,
+    b.label AS books_where, b.connector_refund_id AS books_connector_refund_id,
+    b.merchant_refund_id AS books_merchant_refund_id, b.connector_transaction_id AS books_connector_transaction_id,
+    b.amount AS books_amount, b.currency AS books_currency, b.status AS books_status, b.word AS books_word,
+    b.dated AS books_at,
+    t.source AS processor_where, t.connector_refund_id AS processor_connector_refund_id,
+    t.merchant_refund_id AS processor_merchant_refund_id,
+    t.connector_transaction_id AS processor_connector_transaction_id,
+    t.amount AS processor_amount, t.currency AS processor_currency, t.status AS processor_status,
+    t.word AS processor_word, t.dated AS processor_at,
     t.observed_at, t.digest, t.processed_at, t.acquirer_reference_number, t.error
 FROM verdicts v
 LEFT JOIN books b USING (row)
@@ -37,10 +41,11 @@ FROM (
 )
 GROUP BY account;
 
-CREATE MACRO place(finding) AS [
-    finding.account, coalesce(finding.books_refund_id, finding.refund_id),
-    coalesce(finding.books_reference, finding.reference), coalesce(finding.books_payment, finding.payment),
-    finding.verdict, finding.label, finding.refund_id, finding.digest, finding.books_amount::VARCHAR
+CREATE MACRO place(f) AS [
+    f.account, coalesce(f.books_connector_refund_id, f.processor_connector_refund_id),
+    coalesce(f.books_merchant_refund_id, f.processor_merchant_refund_id),
+    coalesce(f.books_connector_transaction_id, f.processor_connector_transaction_id),
+    f.verdict, f.books_where, f.processor_connector_refund_id, f.digest, f.books_amount::VARCHAR
 ];
 
 CREATE VIEW everything AS SELECT * FROM findings ORDER BY place(findings);

@@ -52,7 +52,8 @@ FROM judged;
 INSERT INTO verdicts
 WITH answered AS (
     SELECT account, question,
-        arg_max(outcome, (observed_at, outcome)) AS outcome, arg_max(reason, (observed_at, outcome)) AS reason
+        arg_max(outcome, (observed_at, outcome)) AS outcome, arg_max(reason, (observed_at, outcome)) AS reason,
+        max(observed_at) AS asked_at
     FROM answers GROUP BY account, question
 ), judged AS (
     SELECT b.row, b.in_period, b.amount, b.currency, CASE
@@ -71,15 +72,20 @@ WITH answered AS (
         WHEN c.unreadable > 0 THEN ['not comparable', 'the list does not show it, but some of its items could not be read']
         WHEN b.dated < c.listed_since OR b.dated >= c.listed_until THEN ['not comparable', 'its date lies outside what was listed']
         ELSE ['missing at the processor', 'the processor''s list does not show it']
-    END AS decided
+    END AS decided,
+    CASE
+        WHEN s.verdict IS NOT NULL THEN NULL
+        WHEN a.asked_at IS NOT NULL THEN 'asked on ' || strftime(a.asked_at, '%Y-%m-%d %H:%M:%S UTC')
+        WHEN c.listed_since IS NOT NULL AND c.refused IS NULL THEN 'listed from ' || day(c.listed_since) || ' to ' || day(c.listed_until)
+    END AS note
     FROM books b ANTI JOIN pairs USING (row)
     LEFT JOIN singles s USING (row)
-    LEFT JOIN coverage c USING (account)
+    LEFT JOIN covered c USING (account)
     LEFT JOIN answered a ON a.account = b.account
         AND a.question = question_of(b.connector_refund_id, b.merchant_refund_id, b.connector_transaction_id, b.currency)
 )
 SELECT row, NULL, CASE WHEN in_period THEN decided[1] ELSE 'outside' END, decided[2], NULL,
-    amount, CASE WHEN amount IS NOT NULL THEN currency END, NULL
+    amount, CASE WHEN amount IS NOT NULL THEN currency END, note
 FROM judged;
 
 INSERT INTO verdicts
