@@ -82,16 +82,32 @@ def test_an_open_refund_is_asked_for_ever_less_often_until_a_person_must_look(le
     run_until_nothing_is_due(ledger, wiring)
     record = the_refund(ledger)
     assert record.next_due is None
-    assert record.attention == "still PENDING after 10 days: ask Stripe"
+    assert record.attention == "still PENDING after 30 days: ask Stripe"
     assert len(wiring.sent) < 40
     take(ledger, wiring, stripe_event(wiring, stripe_refund("succeeded")))
     assert not the_refund(ledger).needs_attention
 
 
+def test_a_person_is_told_once_that_a_refund_is_late_and_it_is_asked_for_all_the_same(
+    ledger: Ledger, wiring: Wiring
+) -> None:
+    ledger.track("stripe", refund_id="re_1")
+    run_until_nothing_is_due(ledger, wiring, 9 * DAY)
+    assert not the_refund(ledger).needs_attention
+    run_until_nothing_is_due(ledger, wiring, 2 * DAY)
+    assert the_refund(ledger).attention == "still PENDING after 10 days: ask Stripe"
+    ledger.acknowledge(the_refund(ledger).id)
+    run_until_nothing_is_due(ledger, wiring, 10 * DAY)
+    assert not the_refund(ledger).needs_attention
+    wiring.book.refunds["re_1"] = stripe_refund("succeeded")
+    run_until_nothing_is_due(ledger, wiring, 8 * DAY)
+    assert the_refund(ledger).status is SUCCEEDED
+
+
 def test_a_settled_refund_is_sampled_while_it_may_turn(ledger: Ledger, wiring: Wiring) -> None:
     wiring.book.refunds["re_1"] = stripe_refund("succeeded")
     ledger.track("stripe", refund_id="re_1")
-    run_until_nothing_is_due(ledger, wiring, 20 * DAY)
+    run_until_nothing_is_due(ledger, wiring, 10 * DAY)
     assert 4 <= len(wiring.sent) <= 8
     wiring.book.refunds["re_1"] = stripe_refund("failed")
     run_until_nothing_is_due(ledger, wiring)
@@ -412,9 +428,9 @@ def test_what_becomes_of_a_fresh_refund_after_an_error(error: Exception, told: b
 @pytest.mark.parametrize(
     "error", [RefundNotFound("none"), NetworkError("down"), MappingError("odd"), UnsupportedOperation("no get")]
 )
-def test_every_error_ends_with_the_window_and_a_reason(error: RefundryError) -> None:
+def test_every_error_ends_with_a_reason_when_patience_does(error: RefundryError) -> None:
     record = a_record(status=PENDING, first_observed=FakeClock().now())
-    following = after_error(plan(), record, error, record.added_at + plan().window, HALF)
+    following = after_error(plan(), record, error, record.added_at + plan().patience, HALF)
     assert following.due is None
     assert following.notice
 

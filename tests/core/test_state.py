@@ -222,6 +222,13 @@ def test_an_answer_that_contradicts_a_later_word_is_flagged_until_the_next_one_a
     assert fold([*history, asked, agreed]).flags == {Flag.REGRESSED}
 
 
+def test_an_answer_of_the_same_moment_as_a_later_word_disputes_nothing() -> None:
+    settled = said(SUCCEEDED, 5, dated=5)
+    asked = [said(PENDING, 5, source="get", observed_at=START + timedelta(minutes=5, seconds=late)) for late in (1, 31)]
+    assert fold([settled, asked[0]]).flags == frozenset()
+    assert fold([settled, asked[1]]).flags == {Flag.DISPUTED}
+
+
 def test_a_foreign_refund_is_recorded_as_such_and_needs_nobody() -> None:
     assert fold([said(PENDING, foreign=True)]).flags == {Flag.FOREIGN}
     assert Flag.FOREIGN not in ATTENTION

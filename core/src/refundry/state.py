@@ -33,6 +33,8 @@ Source: TypeAlias = Literal["get", "list", "webhook", "import"]
 
 ASKED: frozenset[Source] = frozenset({"get", "list"})
 """Sources whose answer holds at the moment of asking; the others may come late and repeatedly."""
+SAME_MOMENT = timedelta(seconds=30)
+"""An answer that came so soon after a processor's time may be older than what the time is of."""
 CLOCK_SKEW = timedelta(minutes=10)
 """A processor's time further ahead than this of when it was heard is a plan or a mistake: it orders nothing."""
 
@@ -282,10 +284,12 @@ def _flags(history: Sequence[Observation], said: Sequence[Observation], state: S
 
 def _disputed(said: Sequence[Observation], state: State) -> bool:
     answers = [one for one in said if one.source in ASKED]
-    if not answers or state.since is None:
+    if not answers or state.since is None or state.decided_by is None:
         return False
     newest = max(answers, key=lambda one: (one.observed_at, one.moment, one.evidence))
-    return newest.observed_at > state.since and newest.status not in (state.status, UNKNOWN)
+    # Processors often give whole seconds, of a clock that is not ours.
+    doubt = SAME_MOMENT if state.decided_by.is_dated else timedelta(0)
+    return newest.observed_at > state.since + doubt and newest.status not in (state.status, UNKNOWN)
 
 
 def _money_flags(said: Sequence[Observation], expected: Money | None) -> set[Flag]:

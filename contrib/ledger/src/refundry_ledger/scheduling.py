@@ -21,11 +21,13 @@ from refundry.schedule import Schedule, next_delay, spread
 from refundry_ledger.records import RefundRecord
 
 SETTLES_WITHIN = timedelta(days=30)
-"""How long an open refund is asked for where the processor's document says nothing."""
+"""When a person is told of an open refund where the processor's document says nothing."""
+PATIENCE = timedelta(days=30)
+"""How long an open refund is asked for at least: what a processor usually needs it may need longer."""
 REVERSIBLE_FOR = timedelta(days=30)
 """How long a settled refund is sampled where the processor's document says nothing."""
 SAMPLING = Schedule(first=timedelta(days=1), factor=1.0, longest=timedelta(days=7))
-"""How often a settled refund is looked at again."""
+"""How often a refund is looked at again that has settled, or that should have settled long ago."""
 GRACE = timedelta(minutes=15)
 """How long a fresh refund may be unknown to any processor."""
 LONGEST_BACKOFF = timedelta(hours=1)
@@ -40,6 +42,9 @@ class Plan:
     title: str
     schedule: Schedule
     window: timedelta
+    """After this a person is told that a refund is still open."""
+    patience: timedelta
+    """After this an open refund is asked for no more."""
     reversible_for: timedelta
     visible_after: timedelta
 
@@ -65,6 +70,7 @@ def plan_of(account: Account) -> Plan:
         title=connector.title,
         schedule=connector.schedule,
         window=connector.settles_within or SETTLES_WITHIN,
+        patience=max(connector.settles_within or SETTLES_WITHIN, PATIENCE),
         reversible_for=connector.reversible_for or REVERSIBLE_FOR,
         visible_after=max(connector.visible_after, GRACE),
     )
@@ -99,13 +105,20 @@ def _next_sample(plan: Plan, since: datetime, now: datetime, chance: float) -> d
 
 
 def _while_open(plan: Plan, refund: RefundRecord, now: datetime, chance: float) -> Next:
-    end = refund.added_at + plan.window
+    overdue, end = refund.added_at + plan.window, refund.added_at + plan.patience
     if now >= end:
-        status = refund.status or RefundStatus.UNKNOWN
-        text = f"still {status} after {plan.window.days} days: ask {plan.title}"
-        return Next(due=None, notice=text, heard=True)
-    due = now + spread(next_delay(plan.schedule, now - refund.added_at), chance)
-    return Next(due=min(due, end), heard=True)
+        return Next(due=None, notice=_still_open(plan, refund, plan.patience), heard=True)
+    if now < overdue:
+        due = now + spread(next_delay(plan.schedule, now - refund.added_at), chance)
+        return Next(due=min(due, overdue), heard=True)
+    due = min(now + spread(next_delay(SAMPLING, now - overdue), chance), end)
+    # Told once: whoever has looked at it need not look again for the same.
+    first = refund.asked_at is None or refund.asked_at < overdue
+    return Next(due=due, notice=_still_open(plan, refund, plan.window) if first else None, heard=first)
+
+
+def _still_open(plan: Plan, refund: RefundRecord, after: timedelta) -> str:
+    return f"still {refund.status or RefundStatus.UNKNOWN} after {_in_days(after)}: ask {plan.title}"
 
 
 def _not_found(plan: Plan, refund: RefundRecord, now: datetime, chance: float) -> Next:
@@ -118,7 +131,7 @@ def _not_found(plan: Plan, refund: RefundRecord, now: datetime, chance: float) -
 
 def _backed_off(plan: Plan, refund: RefundRecord, error: RetryableError, now: datetime, chance: float) -> Next:
     attempts = refund.attempts + 1
-    if not _settled(refund) and now >= refund.added_at + plan.window:
+    if not _settled(refund) and now >= refund.added_at + plan.patience:
         return Next(due=None, attempts=attempts, notice=f"it could not be asked for to the end: {error}")
     backoff = min(plan.schedule.first * 2 ** min(attempts, 16), LONGEST_BACKOFF)
     wait = max(spread(backoff, chance, share=0.5), error.retry_after or timedelta(0))
@@ -131,7 +144,7 @@ def _while_webhooks_only(plan: Plan, refund: RefundRecord, now: datetime) -> Nex
     end = refund.added_at + plan.window
     if now < end:
         return Next(due=end)
-    text = f"no webhook settled it within {plan.window.days} days and {plan.title} cannot be asked"
+    text = f"no webhook settled it within {_in_days(plan.window)} and {plan.title} cannot be asked"
     return Next(due=None, notice=text)
 
 
@@ -145,3 +158,7 @@ def _unusable(plan: Plan, refund: RefundRecord, error: Exception, now: datetime,
 
 def _settled(refund: RefundRecord) -> bool:
     return refund.status is not None and refund.status.is_settled
+
+
+def _in_days(span: timedelta) -> str:
+    return "1 day" if span.days == 1 else f"{span.days} days"
