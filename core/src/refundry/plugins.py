@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import lru_cache, wraps
 from importlib.metadata import EntryPoint, entry_points
@@ -23,6 +23,7 @@ from refundry.state import Observation
 
 CONNECTORS = "refundry.connectors"
 SANDBOXES = "refundry.sandboxes"
+_NOTHING = nullcontext()
 _DECLARED = ("name", "title", "documentation", "base_urls", "statuses")
 logger = logging.getLogger("refundry.plugins")
 
@@ -81,9 +82,12 @@ class Observers:
     def attempt_ended(self, attempt: Attempt) -> None:
         self._tell("attempt_ended", attempt=attempt)
 
-    @contextmanager
-    def operation(self, account: str, operation: str) -> Iterator[None]:
+    def operation(self, account: str, operation: str) -> AbstractContextManager[None]:
         """Tell that an operation starts and how it ends."""
+        return self._operation(account, operation) if self._hooks else _NOTHING
+
+    @contextmanager
+    def _operation(self, account: str, operation: str) -> Iterator[None]:
         error: BaseException | None = None
         self._tell("operation_started", account=account, operation=operation)
         try:
