@@ -56,8 +56,8 @@ class Generous(Book):
         payment = window.get("connector_transaction_id") or self.example.connector_transaction_id
         return [attrs.evolve(self.example, connector_transaction_id=payment, created_at=window.get("since"))]
 
-    def accepts_token(self, token: str) -> bool:
-        return True
+    def check_token(self, call: Call) -> None:
+        """Every token will do."""
 
 
 class Welcoming(Wiring):

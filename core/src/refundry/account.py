@@ -15,7 +15,6 @@ import attrs
 
 from refundry.connector import (
     ENVIRONMENTS,
-    EVERY_OPERATION,
     Connector,
     Operation,
     missing_settings,
@@ -181,7 +180,7 @@ def _check_key_prefixes(connector: Connector) -> None:
 
 
 def _check_usable(hooks: ConnectorHooks) -> None:
-    possible = [name for name in sorted(EVERY_OPERATION) if hooks.can(*HOOKS[name])]
+    possible: list[Operation] = [name for name in HOOKS if hooks.can(*HOOKS[name])]
     missing = {name: missing_settings(hooks.connector, name) for name in possible}
     if possible and all(missing.values()):
         wanted = "; ".join(f"{name} needs {', '.join(names)}" for name, names in missing.items())

@@ -54,6 +54,7 @@ def certificate_names(certificate: Certificate) -> tuple[str, ...]:
     from cryptography.x509 import DNSName, DuplicateExtension, ExtensionNotFound, SubjectAlternativeName
     from cryptography.x509.oid import NameOID
 
+    common: list[str] = []
     try:
         common = [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         more = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value

@@ -36,7 +36,7 @@ class ConnectorSpecs:
     @hookspec(firstresult=True)
     def map_refund(  # type: ignore[empty-body]
         self, query: RefundQuery, response: Response, previous: Sequence[Response]
-    ) -> Refund | Request:
+    ) -> Refund | Request:  # pyright: ignore[reportReturnType]
         """The refund in the answer, or the next request where one answer is not enough.
 
         ``previous`` has the earlier answers, oldest first. Raises `RefundNotFound`, `NotARefund`, `AmbiguousRefund` or

@@ -30,7 +30,7 @@ _MOST_FORM_FIELDS = 1000
 def lower_names(headers: HeaderSource) -> dict[str, str]:
     """Headers with lower-case names."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return {name.lower(): value for name, value in pairs}
+    return {name.lower(): value for name, value in pairs}  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @attrs.frozen(kw_only=True)

@@ -44,12 +44,12 @@ class Money:
     minor_amount: int = attrs.field()
     currency: str = attrs.field()
 
-    @minor_amount.validator
+    @minor_amount.validator  # pyright: ignore[reportAttributeAccessIssue]
     def _check_minor_amount(self, attribute: object, value: object) -> None:
         if type(value) is not int:
             raise TypeError(f"minor_amount must be an int, not {type(value).__name__}")
 
-    @currency.validator
+    @currency.validator  # pyright: ignore[reportAttributeAccessIssue]
     def _check_currency(self, attribute: object, value: object) -> None:
         if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
             raise ValueError("currency must be three upper-case letters of ISO 4217")

@@ -196,11 +196,12 @@ def _load(group: str, name: str) -> object:
         raise UnknownConnector(
             f"no connector named {name!r} is installed (installed: {installed}); try: pip install refundry-{name}"
         )
-    if len(points) > 1:
-        owners = " and ".join(sorted(point.dist.name if point.dist else "?" for point in points))
+    point, *others = points
+    if others:
+        owners = " and ".join(sorted(one.dist.name if one.dist else "?" for one in points))
         raise ConfigurationError(f"two plugins claim the name {name!r}: {owners}; uninstall one of them")
     try:
-        return points[0].load()
+        return point.load()
     except Exception as error:
         raise ConfigurationError(
             f"the plugin {name!r} cannot be imported: {type(error).__name__}: {error}; reinstall or update it"

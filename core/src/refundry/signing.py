@@ -84,14 +84,17 @@ def check_age(event: Event, sent_at: datetime, tolerance: timedelta = timedelta(
 
 
 def check_sent(
-    event: Event, sent: object, tolerance: timedelta, *, read: Callable[[Any], datetime] = from_unix
+    event: Event, sent: object, tolerance: timedelta | None, *, read: Callable[[Any], datetime] = from_unix
 ) -> None:
-    """As `check_age`, of a time as the event has it. Raises `SignatureError` for one that cannot be read, too."""
+    """As `check_age`, of a time as the event has it. Raises `SignatureError` for one that cannot be read, too.
+
+    ``tolerance`` is the connector's ``event_tolerance``; where it declares none, none is granted.
+    """
     try:
         moment = read(sent)
     except ValueError:
         raise SignatureError("the time at which the event was sent is missing or cannot be read") from None
-    check_age(event, moment, tolerance)
+    check_age(event, moment, tolerance or timedelta(0))
 
 
 def required_header(event: Event, name: str) -> str:

@@ -65,10 +65,12 @@ class RequestsTransport:
             raise NetworkError(f"the proxy refused the way to {host}: check the proxy settings") from None
         except urllib3.exceptions.DecodeError:
             raise MappingError(f"the answer from {host} is not packed as it says", field="body") from None
-        except (requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError, OSError):
+        except (requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError):
             raise NetworkError(f"no connection to {host}, or it broke: check the network and base_url") from None
         except requests.exceptions.RequestException as error:
             raise ConnectorError(f"the request to {host} could not be made: {type(error).__name__}") from None
+        except OSError:
+            raise NetworkError(f"the connection to {host} broke: check the network") from None
 
     def close(self) -> None:
         """Close the connections, unless the session is the application's own."""

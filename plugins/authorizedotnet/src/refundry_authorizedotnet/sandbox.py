@@ -56,7 +56,6 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
         "signature_key": "5EC0DE0F5A2DB0C5" * 8,
         "currency": "USD",
     }
-    currency = "USD"
     refund_ids = "401{:08}"
     payment_ids = "402{:08}"
     lives = {
@@ -73,6 +72,7 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
         "refund_reason",
         "processed_at",
     }
+    currency = "USD"
     errors = {
         AuthenticationError: _error("E00007", "authentication failed"),
         RefundNotFound: _error("E00040", "no such record"),

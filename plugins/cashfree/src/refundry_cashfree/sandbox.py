@@ -28,6 +28,8 @@ class CashfreeSandbox(ConnectorSandbox[Cashfree]):
     """Cashfree, as cashfree.com/docs/api-reference/payments describes its answers."""
 
     settings = {"client_id": "TESTrefundrysandbox01", "client_secret": "cfsk_refundry_sandbox_made_up"}
+    refund_ids = "71155{:05}"
+    payment_ids = "order_sandbox_{}"
     lives = {
         "settles": ("PENDING", "SUCCESS"),
         "fails": ("PENDING", "FAILED"),
@@ -41,8 +43,6 @@ class CashfreeSandbox(ConnectorSandbox[Cashfree]):
         "processed_at",
         "acquirer_reference_number",
     }
-    refund_ids = "71155{:05}"
-    payment_ids = "order_sandbox_{}"
     currency = "INR"
     errors = {
         AuthenticationError: _error(401, "request_failed", "authentication_error"),

@@ -11,12 +11,12 @@ from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_hex
-from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.status import FAILED, PENDING, SUCCEEDED, RefundStatus
 from refundry.times import to_iso
 from refundry.writing import currency_of, filled, iso_of, minor_of
 from refundry_checkout.connector import EXPONENTS, REFUND_EVENTS, Checkout
 
-EVENT_OF = dict(zip((SUCCEEDED, FAILED, PENDING), REFUND_EVENTS, strict=True))
+EVENT_OF: dict[RefundStatus, str] = dict(zip((SUCCEEDED, FAILED, PENDING), REFUND_EVENTS, strict=True))
 HEADERS = {"Cko-Request-Id": "refundry-sandbox"}
 INVALID = {"request_id": "refundry-sandbox", "error_type": "request_invalid", "error_codes": ["request_body_malformed"]}
 CAPTURE = {"id": "act_refundrysandboxcapture2345", "type": "Capture", "amount": 100_000, "approved": True}

@@ -34,14 +34,14 @@ class ElavonSandbox(ConnectorSandbox[Elavon]):
     """Elavon, as developer.elavon.com describes the answers of Converge; its account's days are those of UTC."""
 
     settings = {"merchant_id": "0090010", "user_id": "refundryapi", "pin": "SANDBOXREFUNDRYTERMINALPIN000001"}
+    refund_ids = "010126A43-5E1F0C2A-7B1D-4C3E-9A2B-{:012}"
+    payment_ids = "010126A42-5E1F0C2A-7B1D-4C3E-9A2C-{:012}"
     lives = {
         "settles": ("OPN", "STL"),
         "fails": ("OPN", "PST"),
         "held": ("REV",),
     }
     expressible = ConnectorSandbox.expressible | {"merchant_refund_id", "processed_at"}
-    refund_ids = "010126A43-5E1F0C2A-7B1D-4C3E-9A2B-{:012}"
-    payment_ids = "010126A42-5E1F0C2A-7B1D-4C3E-9A2C-{:012}"
     currency = "USD"
     errors = {
         AuthenticationError: _error("4025", "Invalid Credentials"),

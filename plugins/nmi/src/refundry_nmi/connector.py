@@ -137,7 +137,8 @@ class NMI(Connector):
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         header = required_header(event, "Webhook-Signature")
-        parts = dict(part.strip().partition("=")[::2] for part in header.split(","))
+        pairs = (part.strip().partition("=") for part in header.split(","))
+        parts = {name: value for name, _, value in pairs}
         # "t" is no time, although other processors call theirs so, but a random text.
         signed = parts.get("t", "").encode() + b"." + event.body
         check_hmac(self.webhook_signing_key.candidates(), signed, parts.get("s", ""))

@@ -81,6 +81,8 @@ class NMISandbox(ConnectorSandbox[NMI]):
     """NMI, as docs.nmi.com/reference/query describes its answers."""
 
     settings = {"security_key": "RefundrySandboxSecurityKey000001", "webhook_signing_key": "REFUNDRYSANDBOXSIGNINGKEY"}
+    refund_ids = "91{:08}"
+    payment_ids = "90{:08}"
     lives = {
         "settles": ("pendingsettlement", "complete"),
         "fails": ("failed",),
@@ -90,8 +92,6 @@ class NMISandbox(ConnectorSandbox[NMI]):
     }
     expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "error"}
     event_words = frozenset(EVENT_WORDS)
-    refund_ids = "91{:08}"
-    payment_ids = "90{:08}"
     currency = "USD"
     errors = {
         AuthenticationError: _refusal("Invalid Username/Password REFID:910000001"),

@@ -40,6 +40,8 @@ class PayUSandbox(ConnectorSandbox[PayU]):
     """PayU India, as docs.payu.in describes its answers."""
 
     settings = {"key": "RfndrY", "salt": "RefundrySandboxSaltOfThirtyTwo01"}
+    refund_ids = "1312{:05}"
+    payment_ids = "170255{:05}"
     lives = {
         "settles": ("queued", "in_progress", "success"),
         "fails": ("queued", "failure"),
@@ -50,8 +52,6 @@ class PayUSandbox(ConnectorSandbox[PayU]):
         "merchant_refund_id",
         "acquirer_reference_number",
     }
-    refund_ids = "1312{:05}"
-    payment_ids = "170255{:05}"
     currency = "INR"
     errors = {
         AuthenticationError: json_response({"status": 0, "msg": "Invalid Hash."}),

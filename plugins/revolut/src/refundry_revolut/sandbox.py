@@ -42,6 +42,8 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
         "secret_key": "sk_RefundrySandboxMadeUp",
         "webhook_signing_secret": "wsk_RefundrySandboxMadeUp",
     }
+    refund_ids = "5ef00d00-0000-4000-8000-{:012}"
+    payment_ids = "0de70000-0000-4000-8000-{:012}"
     # Most begin as processing, of which no webhook tells.
     lives = {"settles": ("completed",), "fails": ("processing/declined",), "cancelled": ("cancelled",)}
     expressible = ConnectorSandbox.expressible | {
@@ -52,8 +54,6 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
         "acquirer_reference_number",
         "error",
     }
-    refund_ids = "5ef00d00-0000-4000-8000-{:012}"
-    payment_ids = "0de70000-0000-4000-8000-{:012}"
     currency = "GBP"
     errors = {
         AuthenticationError: _error(401, "unauthenticated"),

@@ -22,10 +22,10 @@ class Shift4Sandbox(ConnectorSandbox[Shift4]):
     """Shift4, as dev.shift4.com/docs/api describes its answers."""
 
     settings = {"api_key": "pr_test_RefundrySandboxMadeUp"}
-    lives = {"settles": ("pending", "successful"), "fails": ("pending", "failed")}
-    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "refund_reason"}
     refund_ids = "re_sandbox{:05}"
     payment_ids = "char_sandbox{:05}"
+    lives = {"settles": ("pending", "successful"), "fails": ("pending", "failed")}
+    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id", "refund_reason"}
     errors = {
         AuthenticationError: _error(401, "invalid_request", "Provided API key is invalid"),
         RefundNotFound: _error(404, "invalid_request", "Requested Refund does not exist"),

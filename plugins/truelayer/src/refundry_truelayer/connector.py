@@ -188,6 +188,5 @@ def _named_refund(item: object) -> RefundQuery | None:
     fields = Fields(item)
     if fields.required("type") != "refund":
         return None
-    return RefundQuery(
-        connector_refund_id=fields.required("refund_id"), connector_transaction_id=fields.required("payment_id")
-    )
+    refund_id, payment = fields.required("refund_id"), fields.required("payment_id")
+    return RefundQuery(connector_refund_id=refund_id, connector_transaction_id=payment)

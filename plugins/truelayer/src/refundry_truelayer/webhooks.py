@@ -51,7 +51,7 @@ def read_signature(event: Event) -> Signature:
     return Signature(head, header, decode_base64url(value))
 
 
-def check_covered_time(event: Event, signature: Signature, tolerance: timedelta) -> None:
+def check_covered_time(event: Event, signature: Signature, tolerance: timedelta | None) -> None:
     """Raise `SignatureError` unless the signature covers when the event was sent, and that is not too long ago."""
     if SENT_HEADER.lower() not in [name.lower() for name in signature.covered]:
         raise SignatureError("the signature covers no time, so the event may be a replay")

@@ -114,13 +114,13 @@ class _PlatformSandbox(ConnectorSandbox[P]):
 class WorldlineDirectSandbox(_PlatformSandbox[WorldlineDirect]):
     """Worldline Direct, as Worldline's SDKs describe its answers."""
 
+    refund_ids = "31364{:05}_2"
+    payment_ids = "31364{:05}_0"
     lives = {
         "settles": ("REFUND_REQUESTED/81", "REFUNDED/8"),
         "fails": ("REFUND_REQUESTED/81", "REJECTED/83"),
         "held": ("REFUND_REQUESTED/82", "REFUNDED/8"),
     }
-    refund_ids = "31364{:05}_2"
-    payment_ids = "31364{:05}_0"
     code_name = "errorCode"
 
     @hookimpl
@@ -161,14 +161,14 @@ class WorldlineDirectSandbox(_PlatformSandbox[WorldlineDirect]):
 class WorldlineConnectSandbox(_PlatformSandbox[WorldlineConnect]):
     """Worldline Connect, as its API reference describes its answers."""
 
+    refund_ids = "00000100-1000{:02}"
+    payment_ids = "00000100-0000{:02}"
     lives = {
         "settles": ("REFUND_REQUESTED", "REFUNDED"),
         "fails": ("REFUND_REQUESTED", "REJECTED_CAPTURE"),
         "held": ("PENDING_APPROVAL", "REFUND_REQUESTED", "REFUNDED"),
         "cancelled": ("PENDING_APPROVAL", "CANCELLED"),
     }
-    refund_ids = "00000100-1000{:02}"
-    payment_ids = "00000100-0000{:02}"
     code_name = "code"
 
     @hookimpl

@@ -35,12 +35,12 @@ class WorldpaySandbox(ConnectorSandbox[Worldpay]):
         "password": "RefundrySandboxPassword",
         "event_signature_secret": "5ef00d5ef00d5ef00d5ef00d5ef00d5ef00d5ef00d5ef00d5ef00d5ef00d5ef0",
     }
-    # Queries end where the refund is handed on: webhooks alone say how it ends.
-    lives = {"settles": ("refundRequested", "refunded"), "fails": ("refundRequested", "refundFailed")}
-    event_words = frozenset(REFUND_EVENTS)
-    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id"}
     refund_ids = "cmdSandbox{:08}"
     payment_ids = "paySandbox{:08}"
+    # Queries end where the refund is handed on: webhooks alone say how it ends.
+    lives = {"settles": ("refundRequested", "refunded"), "fails": ("refundRequested", "refundFailed")}
+    expressible = ConnectorSandbox.expressible | {"connector_transaction_id", "merchant_refund_id"}
+    event_words = frozenset(REFUND_EVENTS)
     currency = "GBP"
     errors = {
         AuthenticationError: _error(401, "accessDenied"),
