@@ -30,8 +30,8 @@ async def each_outcome(
     the iterable raises.
     """
     outcomes: asyncio.Queue[tuple[Q, Refund | RefundryError] | _End] = asyncio.Queue(concurrency)
-    source, turn = _one_by_one(queries), asyncio.Lock()
-    workers = {asyncio.create_task(_work(ask, source, turn, outcomes)) for _ in range(concurrency)}
+    take = _taker(queries)
+    workers = {asyncio.create_task(_work(ask, take, outcomes)) for _ in range(concurrency)}
     open_workers = concurrency
     try:
         while open_workers:
@@ -46,20 +46,17 @@ async def each_outcome(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        await source.aclose()
 
 
 async def _work(
     ask: Callable[[Q], Awaitable[Refund]],
-    source: AsyncGenerator[Q, None],
-    turn: asyncio.Lock,
+    take: Callable[[], Awaitable[Q]],
     outcomes: asyncio.Queue[tuple[Q, Refund | RefundryError] | _End],
 ) -> None:
     end = _End()
     try:
         while True:
-            async with turn:
-                query = await anext(source)
+            query = await take()
             await outcomes.put((query, await _outcome(ask, query)))
     except StopAsyncIteration:
         pass
@@ -75,10 +72,26 @@ async def _outcome(ask: Callable[[Q], Awaitable[Refund]], query: Q) -> Refund | 
         return error
 
 
-async def _one_by_one(queries: Iterable[Q] | AsyncIterable[Q]) -> AsyncGenerator[Q, None]:
+def _taker(queries: Iterable[Q] | AsyncIterable[Q]) -> Callable[[], Awaitable[Q]]:
+    """What gives the next query, to one worker at a time; it raises `StopAsyncIteration` after the last one."""
     if isinstance(queries, AsyncIterable):
-        async for query in queries:
-            yield query
-    else:
-        for query in queries:
-            yield query
+        return _taker_in_turn(queries)
+    plain = iter(queries)
+
+    async def take() -> Q:
+        try:
+            return next(plain)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    return take
+
+
+def _taker_in_turn(queries: AsyncIterable[Q]) -> Callable[[], Awaitable[Q]]:
+    source, turn = aiter(queries), asyncio.Lock()
+
+    async def take() -> Q:
+        async with turn:
+            return await anext(source)
+
+    return take
