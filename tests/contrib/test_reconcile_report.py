@@ -180,6 +180,8 @@ def test_the_page_works_in_a_browser(browser: webdriver.Chrome, tmp_path: Path) 
     assert "Fingerprint of the answer" in row.text
 
     asked = [json.loads(one["message"])["message"] for one in browser.get_log("performance")]
-    urls = [one["params"]["request"]["url"] for one in asked if one["method"] == "Network.requestWillBeSent"]
-    assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
+    sent = [one["params"] for one in asked if one["method"] == "Network.requestWillBeSent"]
+    page = made["page"].as_uri()
+    assert page in (urls := {one["request"]["url"] for one in sent if one["documentURL"] == page})
+    assert urls <= {page, "data:,"}
     assert browser.get_log("browser") == []

@@ -244,7 +244,10 @@ def test_a_ledger_says_what_it_has_heard(tmp_path: Path) -> None:
 
 def test_a_folder_is_for_one_period_and_one_run_at_a_time(tmp_path: Path) -> None:
     client = processor()[1]
-    compare(tmp_path, [], client).close()
+    with compare(tmp_path, [], client) as done:
+        with pytest.raises(ConfigurationError, match="is another run in it"):
+            compare(tmp_path, [], client)
+        assert done.summary.differences == 0
     with pytest.raises(ConfigurationError, match="holds the comparison of"):
         compare(tmp_path, [], client, until=PERIOD["until"] + days(1))
     with pytest.raises(ConfigurationError, match="two clients"):

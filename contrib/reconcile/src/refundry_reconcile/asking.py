@@ -65,9 +65,14 @@ def can_get(client: RefundClient, query: RefundQuery) -> bool:
 
 def can_list_payment(client: RefundClient, query: RefundQuery) -> bool:
     """Whether the processor can be asked for the refunds of this one's payment."""
+    return lists_payments(client) and query.connector_transaction_id is not None
+
+
+def lists_payments(client: RefundClient) -> bool:
+    """Whether the processor can list the refunds of one payment."""
     listing = client.account.connector.listing
     by_payment = listing is not None and (listing.by_payment or listing.basis == "payment")
-    return by_payment and client.account.can("list") and query.connector_transaction_id is not None
+    return by_payment and client.account.can("list")
 
 
 def ask_all(client: RefundClient, questions: Iterable[Question], keep: Keep, *, concurrency: int) -> None:
@@ -87,7 +92,7 @@ def ask_all(client: RefundClient, questions: Iterable[Question], keep: Keep, *, 
 
     try:
         if not client.account.can("get"):
-            by_payment = _by_payment(questions)
+            assert not list(gets()), "without a get, every question is put aside for its payment"
         elif (same := _async_client(client)) is not None:
             asyncio.run(_ask_async(same, gets(), guard, concurrency))
         else:
@@ -95,13 +100,6 @@ def ask_all(client: RefundClient, questions: Iterable[Question], keep: Keep, *, 
         _ask_payments(client, by_payment, guard)
     except (AuthenticationError, ConfigurationError, UnsupportedOperation) as error:
         raise AccountRefused(error.message) from None
-
-
-def _by_payment(questions: Iterable[Question]) -> dict[str, list[Question]]:
-    found: dict[str, list[Question]] = {}
-    for question in questions:
-        found.setdefault(question.connector_transaction_id or "", []).append(question)
-    return found
 
 
 def _ask_payments(client: RefundClient, by_payment: Mapping[str, Sequence[Question]], guard: _Guard) -> None:
@@ -143,8 +141,12 @@ def _ask_threads(
     with ThreadPoolExecutor(_THREADS) as pool:
         while chunk := list(islice(waiting, _THREADS * 4)):
             futures = [(one, pool.submit(ask, one)) for one in chunk]
-            for one, future in futures:
-                keep(one, _outcome(future))
+            try:
+                for one, future in futures:
+                    keep(one, _outcome(future))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _outcome(future: Future[Refund | tuple[Refund, ...]]) -> Outcome:

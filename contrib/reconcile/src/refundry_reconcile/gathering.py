@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from refundry_reconcile.asking import (
     ask_all,
     can_get,
     can_list_payment,
+    lists_payments,
     read_question,
 )
 from refundry_reconcile.noting import Answered, Listed, read_hint
@@ -56,6 +58,10 @@ class Period:
     margin: timedelta
 
 
+class Interrupted(Exception):
+    """Another account's work, or the whole run, was ended."""
+
+
 @attrs.frozen
 class Gatherer:
     """Asks the accounts of a run."""
@@ -65,11 +71,17 @@ class Gatherer:
     clock: Clock
     tell: Tell
     concurrency: int
+    stop: threading.Event = attrs.field(factory=threading.Event)
+    """Set when the run is interrupted: the accounts end after what is under way."""
 
     def run(self, clients: Sequence[RefundClient]) -> None:
         """Ask every account; one that cannot be asked is written down with the reason and harms no other."""
         with ThreadPoolExecutor(min(len(clients), _MOST_ACCOUNTS_AT_ONCE) or 1) as pool:
-            list(pool.map(self._account, clients))
+            try:
+                list(pool.map(self._account, clients))
+            except BaseException:
+                self.stop.set()
+                raise
 
     def _account(self, client: RefundClient) -> None:
         name = client.account.name
@@ -83,6 +95,11 @@ class Gatherer:
         except RefundryError as error:
             self._refuse(name, error.message)
 
+    def _say(self, progress: Progress) -> None:
+        if self.stop.is_set():
+            raise Interrupted
+        self.tell(progress)
+
     def _refuse(self, account: str, reason: str) -> None:
         logger.warning("the account %s could not be asked: %s", account, reason)
         self.store.run("UPDATE coverage SET refused = ? WHERE account = ?", [plain(reason), account])
@@ -93,7 +110,7 @@ class Gatherer:
         listing = _by_time(client)
         since, until = _span(client, listing, self.period, self.clock.now()) if listing else (None, None)
         complete = listing is not None and listing.complete
-        way = "list" if listing else "get" if _can_ask(client) else "none"
+        way = "list" if listing else "get" if client.account.can("get") or lists_payments(client) else "none"
         row = [client.account.name, client.account.connector.title, way, to_column(since), to_column(until), complete]
         self.store.run("INSERT INTO coverage VALUES (?, ?, ?, ?, ?, ?, NULL, ?, 0, 0, NULL)", [*row, listing is None])
 
@@ -109,7 +126,7 @@ class Gatherer:
             try:
                 for leaf in pages(client, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), position):
                     listed.add(leaf, self.clock.now())
-                    self.tell(Progress(account=name, stage="listing", done=listed.count, total=total))
+                    self._say(Progress(account=name, stage="listing", done=listed.count, total=total))
             finally:
                 # What came before an error is kept, and the next run goes on after it.
                 listed.write()
@@ -123,7 +140,7 @@ class Gatherer:
 
             def keep(question: Question, outcome: Outcome, total: int = total) -> None:
                 answered.add(question, outcome, self.clock.now())
-                self.tell(Progress(account=name, stage="asking", done=answered.count, total=total))
+                self._say(Progress(account=name, stage="asking", done=answered.count, total=total))
 
             try:
                 if count:
@@ -182,14 +199,6 @@ def _by_time(client: RefundClient) -> Listing | None:
     except (UnsupportedOperation, ConfigurationError):
         return None
     return listing if listing and listing.basis != "payment" else None
-
-
-def _can_ask(client: RefundClient) -> bool:
-    listing = client.account.connector.listing
-    by_payment = (
-        client.account.can("list") and listing is not None and (listing.by_payment or listing.basis == "payment")
-    )
-    return client.account.can("get") or by_payment
 
 
 def _span(client: RefundClient, listing: Listing, period: Period, now: datetime) -> tuple[datetime, datetime]:

@@ -36,7 +36,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = _connect(folder)
-        except (OSError, duckdb.IOException) as error:
+        except (OSError, duckdb.Error) as error:
             kind = type(error).__name__
             raise ConfigurationError(
                 f"the work folder {folder} cannot be used ({kind}): is another run in it?"
@@ -115,9 +115,11 @@ _SEARCH = "SET search_path = 'books.main,truth.main'"
 
 
 def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(folder / "truth.duckdb")
+    if connection.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'books'").fetchall() != [(0,)]:
+        raise duckdb.ConnectionException("this process compares in this folder already")
     for name in ("books.duckdb", "books.duckdb.wal"):
         (folder / name).unlink(missing_ok=True)
-    connection = duckdb.connect(folder / "truth.duckdb")
     spill, books = _quoted(folder / "spill"), _quoted(folder / "books.duckdb")
     connection.execute(
         f"SET memory_limit = '{_MEMORY}'; SET threads = 2; SET preserve_insertion_order = false; "
