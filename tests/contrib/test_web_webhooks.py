@@ -29,6 +29,7 @@ from refundry_ledger.inbox import Inbox
 from refundry_ledger.schema import events
 from refundry_sandbox import Sandbox
 from refundry_stripe import Stripe
+from refundry_web import serving
 
 SERVER = Path(ledgers.__file__).with_name("desk_server.py")
 PROCESSORS = (
@@ -156,6 +157,18 @@ def test_a_slow_client_is_sent_away(served: webservers.Served) -> None:
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as slow:
         slow.sendall(b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nab")
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["first", "second"])
+def test_a_head_that_does_not_end_is_not_waited_for(
+    served: webservers.Served, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.3)
+    parts = urlsplit(served.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as slow:
+        slow.sendall(before + b"POST /webhooks/stripe HTTP/1.1\r\nHost:")
+        while slow.recv(1000):
+            pass  # the answer to the one before; then the end of the connection, or the test's own timeout
 
 
 def test_nothing_is_acknowledged_while_the_database_is_away(sandbox: Sandbox, tmp_path: Path) -> None:
