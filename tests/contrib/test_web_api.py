@@ -170,6 +170,10 @@ def test_raw_bodies_are_for_operators_and_the_trail_for_admins(served: webserver
     assert [(one["target"], one["allowed"]) for one in entries] == [("/v1/totals", True), (path, False)]
     assert {one["token_id"] for one in entries} == {id_of(token)}
 
+    served.get("/v1/refunds/find", "read", params={"identifier": token})  # pasted into the wrong field
+    newest = served.get("/v1/audit").json()["entries"][1]
+    assert newest["target"] == "/v1/refunds/find?identifier=rfd_***"
+
 
 def test_the_audit_trail_cannot_be_changed(served: webservers.Served) -> None:
     served.get("/v1/totals")
@@ -191,7 +195,8 @@ def test_the_audit_trail_cannot_be_changed(served: webservers.Served) -> None:
         ("GET", "/v1/refunds/999999", "read", 404),
         ("GET", "/v1/refunds/0", "read", 422),
         ("GET", "/v1/refunds?cursor=x", "read", 422),
-        ("GET", "/v1/refunds/find?identifier=%00", "read", 422),
+        ("GET", "/v1/refunds/find", "read", 422),
+        ("GET", "/v1/refunds?acount=stripe-eu", "read", 422),
         ("GET", "/v1/nothing", "read", 404),
         ("DELETE", "/v1/refunds", "admin", 405),
     ],

@@ -20,15 +20,17 @@ import requests
 import webservers
 from typer.testing import CliRunner
 
+import refundry_web
 from refundry.errors import ConfigurationError
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry_cli.app import app
 from refundry_ledger import Ledger
 from refundry_sandbox import Sandbox
-from refundry_web import Settings
+from refundry_web import Settings, api
 from refundry_web.demo import playing
 from refundry_web.serving import listen
 from refundry_web.settings import read_settings
+from refundry_web.tokens import Role
 
 SECRET = "canary_session_key_0123456789abcdef"
 
@@ -186,6 +188,22 @@ def test_settings_have_defaults_and_hide_their_key(tmp_path: Path) -> None:
     assert not settings.secure_cookies
     assert settings.session_key not in repr(settings)
     assert settings.session_key != Settings().session_key
+
+
+def test_without_an_account_the_demo_is_named(tmp_path: Path) -> None:
+    (tmp_path / "refundry.toml").write_text("")
+    arguments = ["serve", "--port", "0", "--config", str(tmp_path / "refundry.toml")]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, ConfigurationError)
+    assert "refundry serve --demo" in str(result.exception)
+
+
+def test_the_readme_names_every_setting_role_and_operation() -> None:
+    readme = (Path(refundry_web.__file__).parents[2] / "README.md").read_text()
+    for name in (*(field.name for field in attrs.fields(Settings)), *Role):
+        assert f"`{name}`" in readme
+    for route in api.router.routes:
+        assert getattr(route, "path", "").replace("{number}", "NUMBER") in readme
 
 
 def test_the_demo_has_a_past_of_weeks_and_lives_on() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from refundry.accounts import account_names
 from refundry.errors import ConfigurationError
 from refundry.times import to_iso
 from refundry_cli.books import open_ledger
@@ -94,6 +95,8 @@ def _serve_accounts(
     from refundry_web.serving import serve
     from refundry_web.tokens import list_tokens
 
+    if not account_names(config):
+        raise ConfigurationError("there is no account in refundry.toml to serve; refundry serve --demo needs none")
     with open_ledger(ledger, config) as books, open_clients((), config) as clients:
         desk = Desk(ledger=books, clients={one.account.name: one for one in clients}, settings=settings)
         app = create_app(desk)

@@ -236,8 +236,8 @@ class Ledger(Shelf):
     def ask_now(self, client: RefundClient, refund_id: int) -> RefundRecord:
         """Ask the processor for one refund, whatever its schedule, and write what it answers.
 
-        Raises `RefundNotFound` for a refund of another account, and, once it is written, the error that came instead
-        of an answer. While another process asks for it, what is known is returned.
+        Raises the error that came instead of an answer, once it is written. A refund of another account, and one that
+        another process is asking for, come back as they are known.
         """
         self.tracker([client]).ask_now(refund_id)
         return self._by_number(refund_id)

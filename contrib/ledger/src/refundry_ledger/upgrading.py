@@ -18,8 +18,7 @@ def upgrade(connection: Connection) -> None:
 
     Raises `ConfigurationError` for a ledger of a newer version.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
+    wait_for_turn(connection)
     known = revision(connection)
     if known == HEAD:
         return
@@ -33,6 +32,12 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def wait_for_turn(connection: Connection) -> None:
+    """Wait until no other transaction changes the tables; on SQLite a write waits by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
 
 
 def revision(connection: Connection) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import attrs
@@ -12,7 +13,9 @@ from refundry_ledger.database import Database
 from refundry_ledger.records import plain_text
 from refundry_web.desk import Desk
 from refundry_web.tables import audit
-from refundry_web.tokens import Person
+from refundry_web.tokens import PREFIX, Person
+
+_TOKEN = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]+")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,13 +35,12 @@ class Entry:
 
 def write_entry(desk: Desk, request: Request, person: Person, *, allowed: bool) -> None:
     """Write that this person asked this. It does not wait for the disk, so that reading stays quick."""
-    query = request.url.query
     row = {
         "at": desk.clock.now(),
         "token_id": person.token_id,
         "person": person.name,
         "method": request.method,
-        "target": plain_text(f"{request.url.path}?{query}" if query else request.url.path),
+        "target": _target(request),
         "allowed": allowed,
     }
     with desk.ledger.database.leasing() as connection:
@@ -52,3 +54,9 @@ def read_entries(database: Database, *, before: int | None = None, limit: int = 
         query = query.where(audit.c.id < before)
     with database.reading() as connection:
         return [Entry(**row) for row in connection.execute(query).mappings()]
+
+
+def _target(request: Request) -> str | None:
+    """Path and query, without a token that somebody took for an identifier."""
+    path, query = request.url.path, request.url.query
+    return plain_text(_TOKEN.sub(f"{PREFIX}_***", f"{path}?{query}" if query else path))

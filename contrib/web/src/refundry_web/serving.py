@@ -21,8 +21,8 @@ from refundry_web.desk import Desk
 from refundry_web.metrics import Metrics
 from refundry_web.service import Service
 
-_HEAD_SECONDS = 10.0
-"""How long a client may take for the head of its first request; `BoundedBody` bounds the rest."""
+HEAD_SECONDS = 10.0
+"""How long a client may take for the head of a request; `BoundedBody` bounds the rest."""
 _KEEP_ALIVE_SECONDS = 30
 _SHUTDOWN_SECONDS = 20
 _MOST_CONNECTIONS = 2000
@@ -31,13 +31,18 @@ logger = logging.getLogger("refundry_web.serving")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose first request does not begin within `_HEAD_SECONDS`."""
+    """Closes a connection on which the head of a request does not come within `HEAD_SECONDS`."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(_HEAD_SECONDS, transport.close)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        """Another head begins."""
+        super().on_message_begin()
+        self._wait()
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -47,6 +52,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:

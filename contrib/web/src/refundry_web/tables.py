@@ -6,6 +6,7 @@ from sqlalchemy import DDL, Boolean, Column, Index, MetaData, String, Table, Tex
 
 from refundry_ledger.database import Database
 from refundry_ledger.schema import Key, Utc
+from refundry_ledger.upgrading import wait_for_turn
 
 metadata = MetaData()
 
@@ -56,4 +57,5 @@ for _dialect, _statements in _TRIGGERS.items():
 def create_tables(database: Database) -> None:
     """Create the tables where they are missing."""
     with database.writing() as connection:
+        wait_for_turn(connection)
         metadata.create_all(connection)
