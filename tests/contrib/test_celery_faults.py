@@ -71,7 +71,7 @@ def test_kills_and_cuts_lose_nothing_and_double_nothing(
     with Fleet(tmp_path, address_of(ledger, database_cable), shops, broker=broker_address) as fleet:
         names = ("one", "two")
         fleet.configure(dict.fromkeys(names, QUICK), every=0.5, turn=2, lease=5)
-        made = shops.add(60, words=["succeeded"])
+        made = shops.add(30, words=["succeeded"])
         for name in names:
             shops.hanging[name] = 0.05
             for refund in made:
@@ -92,7 +92,7 @@ def test_kills_and_cuts_lose_nothing_and_double_nothing(
     with ledger.database.reading() as connection:
         heard = Counter(connection.execute(select(observations.c.refund_id)).scalars())
     assert set(heard.values()) == {1}
-    assert len(heard) == 120
+    assert len(heard) == 60
 
 
 def test_a_processor_that_hangs_keeps_no_worker_of_the_others(
