@@ -9,7 +9,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import requests
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import URL
 
 from refundry.client import RefundClient
@@ -19,11 +19,11 @@ from refundry.model import Money, RefundQuery
 from refundry.plugins import Observers
 from refundry.policy import Clock, SystemClock
 from refundry.state import Observation, fold, in_order
-from refundry_ledger import claims, outbox, receiving, recording
+from refundry_ledger import claims, outbox, reading, receiving, recording
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.database import Database
 from refundry_ledger.folding import observations_of, row_of
-from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of, storable
+from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of
 from refundry_ledger.schema import accounts, refunds
 from refundry_ledger.shelf import Shelf
 from refundry_ledger.tracking import Tracker, by_name
@@ -147,7 +147,7 @@ class Ledger(Shelf):
         """The refunds with this identifier: the processor's, the merchant's, the payment's, the acquirer's reference,
         or, as an ``int``, the ledger's number.
         """
-        return self._select(_named(identifier), refunds.c.merged_into.is_(None))
+        return self._select(reading.named(identifier), refunds.c.merged_into.is_(None))
 
     def needing_attention(self) -> list[RefundRecord]:
         """The refunds that a person should look at."""
@@ -286,17 +286,3 @@ class Ledger(Shelf):
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(order).limit(limit)).mappings().all()
         return [record_of(row, row["account"]) for row in rows]
-
-
-def _named(identifier: str | int) -> Any:
-    if isinstance(identifier, int):
-        return refunds.c.id == identifier
-    identifier = storable(identifier)
-    merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
-    return or_(
-        refunds.c.connector_refund_id == identifier,
-        refunds.c.merchant_refund_id == identifier,
-        refunds.c.connector_transaction_id == identifier,
-        refunds.c.acquirer_reference_number == identifier,
-        refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
-    )

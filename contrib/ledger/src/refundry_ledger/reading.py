@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from sqlalchemy import ColumnElement, Connection, Select, func, not_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, not_, or_, select
 
 from refundry.errors import InvalidQuery
 from refundry.model import RefundStatus
@@ -131,6 +131,21 @@ def spans(connection: Connection, now: datetime) -> Spans:
         settling=_between(connection, settling),
         open_for=_grouped((name, now - begin) for name, begin, _ in connection.execute(open_for)),
         webhook_lag=_between(connection, lag),
+    )
+
+
+def named(identifier: str | int) -> ColumnElement[bool]:
+    """The condition for refunds with this identifier, whoever gave it; an ``int`` is the ledger's own number."""
+    if isinstance(identifier, int):
+        return refunds.c.id == identifier
+    identifier = storable(identifier)
+    merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
+    return or_(
+        refunds.c.connector_refund_id == identifier,
+        refunds.c.merchant_refund_id == identifier,
+        refunds.c.connector_transaction_id == identifier,
+        refunds.c.acquirer_reference_number == identifier,
+        refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
     )
 
 
