@@ -177,7 +177,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 def _timeout(remaining: float) -> aiohttp.ClientTimeout:
-    # That of each read alone would set and cancel a timer for each read.
+    # The limit on each read alone, which the blocking client has, would cost a timer for each read.
     return aiohttp.ClientTimeout(
         total=min(READ_TIMEOUT, remaining),
         # A little less than all of it, so that a slow connection can be told from a slow answer.
