@@ -232,6 +232,8 @@ def test_the_nearest_kind_of_error_is_rendered() -> None:
     sandbox = Sandbox(Acme())
     kinds = (RefundNotFound, ProcessorUnavailable, AuthenticationError)
     assert [sandbox.render_error(kind()).status_code for kind in kinds] == [404, 503, 400]
+    with pytest.raises(LookupError, match=r"ConnectorSandbox\.errors has no RefundryError"):
+        ConnectorSandbox(Acme()).render_error(RefundNotFound())
 
 
 def test_a_webhook_has_its_json_byte_for_byte() -> None:

@@ -176,7 +176,10 @@ class ConnectorSandbox(Generic[C]):
     @hookimpl
     def render_error(self, error: RefundryError) -> Response:
         """The answer in `errors` for this kind of error, or for the nearest kind that it is one of."""
-        return next(self.errors[kind] for kind in type(error).__mro__ if kind in self.errors)
+        for kind in type(error).__mro__:
+            if kind in self.errors:
+                return self.errors[kind]
+        raise LookupError(f"{type(self).__name__}.errors has no RefundryError, which stands for all others")
 
 
 def answer(hooks: SandboxHooks, call: Call, book: Book) -> Response:

@@ -15,7 +15,20 @@ LONGEST_NAME = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # Distributions of Refundry that are no connectors.
 _BATTERIES = frozenset(
-    {"aio", "celery", "cli", "django", "explain", "ledger", "otel", "reconcile", "sandbox", "template", "web"}
+    {
+        "aio",
+        "celery",
+        "cli",
+        "django",
+        "explain",
+        "ledger",
+        "otel",
+        "reconcile",
+        "sandbox",
+        "template",
+        "testing",
+        "web",
+    }
 )
 # A connector named "refund" would hide the class `Refund` in its own module.
 _TAKEN_CLASSES = frozenset(
