@@ -20,7 +20,7 @@ from refundry.errors import ConfigurationError
 
 BATCH = 10_000
 """How many rows are written at a time."""
-_MEMORY = "192MB"
+_MEMORY = "128MB"
 _COPY = "(FORMAT csv, HEADER false, NULLSTR '', DELIMITER ',', QUOTE '\"', ESCAPE '\"', AUTO_DETECT false)"
 
 

@@ -7,4 +7,6 @@ UNION ALL
 SELECT NULL, t.seq, {reason} FROM groups JOIN (FROM open_refunds WHERE {refunds}) t USING ({keys});
 
 INSERT INTO singles SELECT row, seq, 'ambiguous', reason FROM unclear;
+DELETE FROM open_books WHERE row IN (SELECT row FROM unclear);
+DELETE FROM open_refunds WHERE seq IN (SELECT seq FROM unclear);
 DROP TABLE unclear;

@@ -11,13 +11,13 @@ INSERT INTO pairs SELECT row, seq, '{matched_by}' FROM chosen WHERE place = 1;
 
 INSERT INTO singles
 SELECT DISTINCT c.row, NULL, 'duplicate', 'the books have this refund more than once; compared with ' || first.label
-FROM chosen c JOIN pairs p ON p.seq = c.seq JOIN books first ON first.row = p.row
-WHERE c.row NOT IN (SELECT row FROM pairs);
+FROM chosen c JOIN chosen p ON p.place = 1 AND p.seq = c.seq AND p.row <> c.row JOIN books first ON first.row = p.row;
 
 INSERT INTO singles
 SELECT DISTINCT NULL, c.seq, 'duplicate',
     'the processor has this refund more than once; compared with ' || coalesce(first.connector_refund_id, 'another')
-FROM chosen c JOIN pairs p ON p.row = c.row JOIN said first ON first.seq = p.seq
-WHERE c.seq NOT IN (SELECT seq FROM pairs);
+FROM chosen c JOIN chosen p ON p.place = 1 AND p.row = c.row AND p.seq <> c.seq JOIN said first ON first.seq = p.seq;
 
+DELETE FROM open_books WHERE row IN (SELECT row FROM chosen);
+DELETE FROM open_refunds WHERE seq IN (SELECT seq FROM chosen);
 DROP TABLE chosen;

@@ -9,6 +9,3 @@ GROUP BY account, merchant_refund_id, connector_transaction_id, amount, currency
 
 CREATE VIEW refunds AS
 SELECT said.*, coalesce(created_at, processed_at, updated_at) AS dated FROM said SEMI JOIN newest USING (seq);
-
-CREATE VIEW open_books AS SELECT * FROM books ANTI JOIN pairs USING (row) ANTI JOIN singles USING (row);
-CREATE VIEW open_refunds AS SELECT * FROM refunds ANTI JOIN pairs USING (seq) ANTI JOIN singles USING (seq);
