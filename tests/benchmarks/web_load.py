@@ -73,6 +73,8 @@ class Load:
     acknowledged: set[int] = attrs.field(factory=set)
     latencies: list[float] = attrs.field(factory=list)
     resent: int = 0
+    down: float = 0.0
+    """Seconds in which no desk ran."""
 
     async def run(self, kill_after: float | None) -> float:
         """Send all; how many seconds it took."""
@@ -80,9 +82,10 @@ class Load:
         parts = [asyncio.create_task(self._send_some(number)) for number in range(CONNECTIONS)]
         if kill_after is not None:
             await asyncio.sleep(kill_after)
-            count = len(self.servers.processes)
+            count, killed = len(self.servers.processes), time.perf_counter()
             await asyncio.to_thread(self.servers.kill)
             await asyncio.to_thread(self.servers.start, count)
+            self.down = time.perf_counter() - killed
         await asyncio.gather(*parts)
         return time.perf_counter() - self.began
 
@@ -161,10 +164,14 @@ def measure(url: str, rate: float, seconds: float, count: int, *, kill: bool) ->
         missing = sum(sent[number].digest not in stored for number in load.acknowledged)
         milliseconds = sorted(1000 * one for one in load.latencies)
         middle, late = statistics.median(milliseconds), milliseconds[int(len(milliseconds) * 0.99)]
+        up = took - load.down
         print(
-            f"{len(load.acknowledged):,} webhooks in {took:.1f} s: {len(load.acknowledged) / took:,.0f} a second "
-            f"(asked for: {rate:,.0f}); answered after {middle:.0f} ms, 99 % within {late:.0f} ms; "
-            f"{load.resent:,} sent again; {missing} acknowledged and missing"
+            f"{len(load.acknowledged):,} webhooks in {up:.1f} s, and {load.down:.1f} s without a desk: "
+            f"{len(load.acknowledged) / up:,.0f} a second (asked for: {rate:,.0f})"
+        )
+        print(
+            f"answered after {middle:.0f} ms, 99 % within {late:.0f} ms; {load.resent:,} tries to send again; "
+            f"{missing} acknowledged and missing"
         )
         print(
             f"a webhook took {1e6 * servers.cpu / len(load.acknowledged):,.0f} µs of the desk's CPU, with what it read "
