@@ -162,7 +162,7 @@ def test_a_defect_before_the_signature_was_checked_is_not_stored(
     def broken(*arguments: object) -> None:
         raise KeyError("sig")
 
-    monkeypatch.setattr("refundry_stripe.connector.check_hmac", broken)
+    monkeypatch.setattr("refundry_stripe.connector.Stripe.verify_event", broken)
     with pytest.raises((SignatureError, MappingError)):
         take(ledger, wiring, stripe_event(wiring, stripe_refund()))
     assert rows(ledger, events) == [0]
