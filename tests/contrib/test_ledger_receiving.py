@@ -159,7 +159,8 @@ def test_an_unreadable_event_that_comes_again_readable_is_mapped(
 def test_a_defect_before_the_signature_was_checked_is_not_stored(
     ledger: Ledger, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> None:
+    @hookimpl
+    def broken(self: object, event: object) -> None:
         raise KeyError("sig")
 
     monkeypatch.setattr("refundry_stripe.connector.Stripe.verify_event", broken)

@@ -152,7 +152,9 @@ class Klarna(Connector):
         status, facts = response.status_code, _error_facts(response)
         code = facts.get("code") or ""
         is_unknown = status in (400, 404) and (code == "NOT_FOUND" or code.startswith("NO_SUCH_"))
-        return self.refusal(404 if is_unknown else None, status if status != 404 else None, **facts)
+        if status == 404 and not is_unknown:
+            return None
+        return self.refusal(404 if is_unknown else status, **facts)
 
     def _order(self, order_id: str | None, *rest: str) -> Request:
         return self._get(url_path("ordermanagement", "v1", "orders", order_id, *rest))
