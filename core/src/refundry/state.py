@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Literal, TypeAlias
 
 import attrs
@@ -114,11 +114,16 @@ def observe(
         provider_time=max(times, default=None),  # a value date may lie before the update that tells it
         observed_at=observed_at,
         source=source,
-        digest=hashlib.sha256(refund.raw).hexdigest(),
+        digest=_digest(refund.raw),
         foreign=foreign,
         error=refund.error,
         acquirer_reference_number=refund.acquirer_reference_number,
     )
+
+
+@lru_cache(maxsize=1)  # all refunds of a page share its body
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
 
 
 def observe_gone(account: str, query: RefundQuery, *, observed_at: datetime) -> Observation:
