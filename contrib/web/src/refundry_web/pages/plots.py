@@ -103,6 +103,7 @@ class SpanPlot:
 class Sum:
     """What the refunds of one currency in one state add up to."""
 
+    currency: str
     status: Word
     refunds: int
     amount: str | None
@@ -157,7 +158,12 @@ def sums_of(totals: Iterable[Total]) -> list[Sum]:
     places = list(STATUSES)
     ordered = sorted(amounts.items(), key=lambda pair: (pair[0][0], places.index(pair[0][1])))
     return [
-        Sum(status=STATUSES[status], refunds=numbers[currency, status], amount=money(Money(amount, currency)))
+        Sum(
+            currency=currency,
+            status=STATUSES[status],
+            refunds=numbers[currency, status],
+            amount=money(Money(amount, currency)),
+        )
         for (currency, status), amount in ordered
     ]
 
