@@ -35,6 +35,7 @@ from refundry import (
 )
 from refundry.http import Event, Response
 from refundry.sandbox import json_response
+from refundry.state import ATTENTION, fold, observe
 from refundry.testing import ConnectorContract, Wiring
 from refundry.testing.wiring import deliver, sandbox_of
 from refundry_checkout import Checkout
@@ -572,6 +573,24 @@ def test_a_pending_event_of_an_older_account_is_read() -> None:
     assert event.refund.status is RefundStatus.PENDING
     assert event.refund.refund_amount == Money(100, "EUR")
     assert event.refund.problems == ()
+
+
+def test_an_event_is_dated_by_its_refund_and_else_by_itself() -> None:
+    older = {**notice(processed_on=None), "created_on": None, "timestamp": "2026-02-03T04:05:07.123+00:00"}
+    made = datetime(2026, 2, 3, 4, 5, 7, 123456, UTC)
+    expected = ((notice(), None), (notice(processed_on=None), made), (older, made.replace(microsecond=123000)))
+    for body, moment in expected:
+        (event,) = received(body).events
+        assert event.occurred_at == moment
+
+
+def test_a_pending_event_is_not_newer_than_the_outcome_for_being_made_seconds_later() -> None:
+    (event,) = received(notice("payment_refund_pending")).events
+    outcome = ask([action(processed_on="2026-02-03T04:05:07Z")], currency="EUR")
+    heard = datetime(2026, 2, 3, 5, tzinfo=UTC)
+    pending = observe("shop", event.refund, source="webhook", observed_at=heard, occurred_at=event.occurred_at)
+    state = fold([pending, observe("shop", outcome, source="get", observed_at=heard)])
+    assert (state.status, state.flags & ATTENTION) == (RefundStatus.SUCCEEDED, set())
 
 
 @pytest.mark.parametrize("word", sorted(sandbox_of(Checkout).event_words))

@@ -150,11 +150,11 @@ def test_an_error_keeps_reason_and_request_id_and_shows_no_text(
     ],
 )
 def test_the_wait_is_from_the_date_of_the_answer_to_the_reset(date: str, reset: str, wait: timedelta | None) -> None:
-    body = json.dumps(refusal("rate_limit_exceeded")).encode()
-    response = Response(429, {"Date": date, "RateLimit-Reset": reset}, body)
-    error = connector_hooks(GoCardless(**TOKEN)).map_error(response)
-    assert isinstance(error, errors.RateLimited)
-    assert error.retry_after == wait
+    for body in (refusal("rate_limit_exceeded"), {"error": "Rate limit exceeded"}):
+        response = Response(429, {"Date": date, "RateLimit-Reset": reset}, json.dumps(body).encode())
+        error = connector_hooks(GoCardless(**TOKEN)).map_error(response)
+        assert isinstance(error, errors.RateLimited)
+        assert error.retry_after == wait
 
 
 def made(number: int, payment: str) -> Refund:

@@ -206,6 +206,14 @@ def test_the_refund_says_its_status_in_an_event_or_alone() -> None:
         assert event_id in (None, event.event_id)
 
 
+def test_an_event_says_when_it_came_to_be_for_the_refund_does_not() -> None:
+    moment = datetime(2026, 2, 14, 7, 30, 9, tzinfo=UTC)
+    for body, expected in ((envelope(createdAt="2026-02-14T08:30:09+01:00"), moment), (entity(), None)):
+        (event,) = delivered(body).events
+        assert not event.is_hint
+        assert event.occurred_at == expected
+
+
 @pytest.mark.parametrize("embedded", [None, {}, {"entity": None}, {"entity": {"resource": "payment", "id": "tr_1"}}])
 @pytest.mark.parametrize(("href", "payment"), [(LINK, "tr_OurOwnPayment"), (7, None)])
 def test_a_simple_payload_is_a_hint(embedded: object, href: object, payment: str | None) -> None:

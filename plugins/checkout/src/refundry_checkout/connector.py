@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from refundry.auth import basic_auth, bearer_auth, client_credentials_request, read_oauth_token, token_auth
 from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
@@ -160,8 +160,9 @@ class Checkout(Connector):
         data = fields.at("data")
         refund_id, currency = data.required("action_id"), data.text("currency")
         refund = self._refund(data, kind, refund_id, data.text("id"), currency)
-        event_id, occurred_at = fields.text("id"), fields.iso_time("created_on")
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)]
+        # An event is made seconds after what it tells: so dated, a pending one would outdate the outcome of a get.
+        occurred_at = None if refund.processed_at else _made_at(fields)
+        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"), occurred_at=occurred_at)]
 
     def _get(self, payment: str | None, *rest: str) -> Request:
         auth = bearer_auth(self.secret_key) if self.secret_key else token_auth
@@ -222,6 +223,11 @@ def _condition(action: Fields) -> str:
     if isinstance(approved, bool):
         return f"approved={str(approved).lower()}"
     return f'approved="{action.required("approved")}"'
+
+
+def _made_at(event: Fields) -> datetime | None:
+    # The second name is that of older accounts.
+    return event.iso_time("created_on") or event.iso_time("timestamp")
 
 
 def _failure(fields: Fields) -> ErrorInfo | None:

@@ -114,7 +114,8 @@ class GoCardless(Connector):
         status = response.status_code
         if status < 400:
             return None
-        error = Fields(response.json()).at("error")
+        # An error may be text alone, and then the HTTP status says it all.
+        error = Fields(response.json()).first("error")
         reasons = [Fields(one).text("reason") for one in error.items("errors")]
         code = next(filter(None, reasons), error.text("type"))
         facts: dict[str, Any] = {"code": code, "request_id": error.text("request_id")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -120,12 +121,13 @@ class Mollie(Connector):
             return _classic(event)
         fields = Fields(event.json())
         if fields.get("resource") == "refund":
-            return [self._event(fields.value, None)]
+            return [self._event(fields.value, None, None)]
         if not (fields.word("type") or "").startswith("refund."):
             return []
         entity, event_id = fields.at("_embedded", "entity"), fields.text("id")
         if entity.get("resource") == "refund":
-            return [self._event(entity.value, event_id)]
+            # The refund itself says only when it was made.
+            return [self._event(entity.value, event_id, fields.iso_time("createdAt"))]
         # A "simple" payload leaves the refund out; a get needs its payment too, which the link names.
         payment = _found(r"/payments/([\w%.~-]+)/refunds/", fields.text("_links", "entity", "href"))
         refund_id = fields.required("entityId")
@@ -139,9 +141,9 @@ class Mollie(Connector):
         auth = bearer_auth(self.api_key or self.access_token or "")
         return Request("GET", path, params={**(params or {}), **mode}, auth=auth)
 
-    def _event(self, entity: object, event_id: str | None) -> RefundEvent:
+    def _event(self, entity: object, event_id: str | None, occurred_at: datetime | None) -> RefundEvent:
         refund = self._refund(entity)
-        return RefundEvent(query=refund.query(), refund=refund, event_id=event_id)
+        return RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
