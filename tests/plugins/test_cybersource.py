@@ -562,7 +562,7 @@ def test_a_wrong_clock_is_named() -> None:
 
 def test_a_search_asks_for_refunds_of_the_window() -> None:
     request = search_request(SETTINGS)
-    assert (request.method, request.path) == ("POST", "/tss/v2/transactions")
+    assert (request.method, request.path) == ("POST", "/tss/v2/searches")
     assert request.json == {
         "save": False,
         "name": "refunds",

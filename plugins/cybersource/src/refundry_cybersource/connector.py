@@ -127,7 +127,7 @@ class CyberSource(Connector):
             "limit": window.page_size,
             "sort": "id:asc,submitTimeUtc:asc",
         }
-        return Request("POST", "/tss/v2/transactions", json=search, auth=self._auth())
+        return Request("POST", "/tss/v2/searches", json=search, auth=self._auth())
 
     @hookimpl
     def map_refunds(self, cursor: str | None, response: Response) -> RefundPage:

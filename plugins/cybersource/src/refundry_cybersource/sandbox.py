@@ -73,7 +73,7 @@ class CyberSourceSandbox(ConnectorSandbox[CyberSource]):
         match call.method, *call.segments:
             case "GET", "tss", "v2", "transactions", refund_id:
                 return self.render_refund(book.refund(refund_id))
-            case "POST", "tss", "v2", "transactions":
+            case "POST", "tss", "v2", "searches":
                 return _render_search(call.json(), book)
             case _:
                 raise unknown_call()
