@@ -22,7 +22,7 @@ from refundry.model import PENDING, SUCCEEDED, RefundQuery
 from refundry.schedule import Schedule
 from refundry.testing import FakeClock
 from refundry_ledger import RefundRecord
-from refundry_ledger.scheduling import SETTLES_WITHIN, Plan, after_answer
+from refundry_ledger.scheduling import PATIENCE, SETTLES_WITHIN, Plan, after_answer
 
 START = FakeClock().now()
 END = START + timedelta(days=30)
@@ -34,7 +34,8 @@ Wait = Callable[[RefundRecord, datetime], datetime | None]
 def plan() -> Plan:
     """A processor that declares nothing about time, so that its refunds are asked for with the core's schedule."""
     none = timedelta(0)
-    return Plan(title="", schedule=Schedule(), window=SETTLES_WITHIN, reversible_for=none, visible_after=none)
+    times = {"window": SETTLES_WITHIN, "patience": PATIENCE, "reversible_for": none, "visible_after": none}
+    return Plan(title="", schedule=Schedule(), **times)
 
 
 def adaptive(chance: random.Random) -> Wait:

@@ -17,7 +17,7 @@ from refundry.http import HeaderSource
 from refundry.listing import Pages, check_window
 from refundry.model import Delivery, Refund, RefundQuery
 from refundry.opening import open_exchange, read_event, read_query
-from refundry.policy import Clock, SystemClock
+from refundry.policy import Clock, Limiter, RateLimiter, SystemClock
 from refundry.waiting import WaitOutcome, wait_for
 from refundry_aio.listing import AsyncRefundIterator
 from refundry_aio.many import each_outcome
@@ -48,6 +48,8 @@ class AsyncRefundClient:
         plugins: observers, see `refundry.hookspecs.ObserverSpecs`.
         clock: another clock than the machine's; its ``sleep`` runs in a thread.
         rate_limit: requests per second, where the account's own limit differs from the connector's.
+        limiter: makes the rate limiter from requests per second (None: no limit), for one that processes share. It is
+            asked on the event loop.
         account_name: what observers and the ledger call this account; the connector's name if not given.
         credentials: the connector's settings; ``refundry connectors NAME`` lists them.
 
@@ -68,6 +70,7 @@ class AsyncRefundClient:
         plugins: Iterable[object] = (),
         clock: Clock | None = None,
         rate_limit: float | None = None,
+        limiter: Callable[[float | None], Limiter] = RateLimiter,
         account_name: str | None = None,
         **credentials: Any,
     ) -> None:
@@ -80,6 +83,7 @@ class AsyncRefundClient:
             plugins=plugins,
             clock=clock,
             rate_limit=rate_limit,
+            limiter=limiter,
             account_name=account_name,
         )
         self._begin(exchange, session)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from refundry.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from celery import Celery
 
@@ -31,6 +29,8 @@ def worker(
 
     Without --queue it serves all queues of the table [celery]: one worker for each keeps slow accounts from the others.
     """
+    from refundry.errors import ConfigurationError
+
     app = _app(config)
     known = [one.name for one in app.conf.task_queues]
     prefix = app.conf.task_default_queue
@@ -50,6 +50,8 @@ def beat(log_level: LogLevel = "INFO", config: Config = None) -> None:
 
 
 def _app(config: Path | None) -> Celery:
+    from refundry.errors import ConfigurationError
+
     if find_spec("refundry_celery") is None:
         raise ConfigurationError("the workers are not installed; try: pip install refundry-cli[celery]")
     from refundry_celery import make_app, read_settings

@@ -120,6 +120,9 @@ class Wiring(BaseAdapter):
 class _Direct:
     """A transport without HTTP, which the contract need not try for every connector anew."""
 
+    owned = False
+    """Only its own client can use it."""
+
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
 
