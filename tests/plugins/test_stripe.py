@@ -1,5 +1,13 @@
 """Stripe keeps the contract, and what is particular to it."""
 
+import json
+from typing import Any
+
+import pytest
+
+from refundry.http import Response
+from refundry.model import ErrorInfo, Refund, RefundQuery
+from refundry.plugins import connector_hooks
 from refundry.testing import ConnectorContract
 from refundry_stripe import Stripe
 
@@ -7,3 +15,27 @@ from refundry_stripe import Stripe
 class TestStripe(ConnectorContract):
     connector = Stripe
     documented = {"pending", "requires_action", "succeeded", "failed", "canceled"}  # docs.stripe.com/api/refunds/object
+
+
+def mapped(**fields: object) -> Refund:
+    body = {"id": "re_our17", "object": "refund", "status": "failed", "failure_reason": "declined", **fields}
+    response = Response(200, {}, json.dumps(body).encode())
+    refund = connector_hooks(Stripe(api_key="sk_test_ours")).map_refund(RefundQuery(), response, ())
+    assert isinstance(refund, Refund)
+    return refund
+
+
+@pytest.mark.parametrize(
+    ("details", "network_code"),
+    [
+        *(({"type": method, method: {"network_decline_code": "N17"}}, "N17") for method in ("blik", "paypal", "swish")),
+        ({"type": "swish", "swish": {"network_decline_code": None}}, None),
+        ({"type": "swish", "swish": {}}, None),
+        ({"type": "card", "card": {"type": "refund"}}, None),
+        (None, None),
+    ],
+)
+def test_a_network_says_by_its_own_code_why_it_declined(details: Any, network_code: str | None) -> None:
+    refund = mapped(destination_details=details)
+    assert refund.error == ErrorInfo(code="declined", network_code=network_code)
+    assert refund.problems == ()

@@ -20,6 +20,9 @@ from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 # compatibility, although they have none.
 EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
 
+# Payment methods whose network says by a code of its own why it declined a refund.
+NETWORKS = ("blik", "paypal", "swish")
+
 REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 
 
@@ -141,13 +144,19 @@ class Stripe(Connector):
             merchant_refund_id=fields.text("metadata", self.metadata_key),
             status=self.status_of(status),
             connector_status=status,
-            error=ErrorInfo.of(code=fields.text("failure_reason")),
+            error=_failure(fields),
             refund_amount=fields.minor_money("amount", currency=fields.text("currency"), exponents=EXPONENTS),
             refund_reason=fields.text("reason"),
             created_at=fields.unix_time("created"),
             acquirer_reference_number=card.text("reference") if has_arn else None,
             problems=fields.problems,
         )
+
+
+def _failure(fields: Fields) -> ErrorInfo | None:
+    details = "destination_details"
+    networks = (fields.text(details, method, "network_decline_code") for method in NETWORKS)
+    return ErrorInfo.of(code=fields.text("failure_reason"), network_code=next(filter(None, networks), None))
 
 
 def _id_of(fields: Fields, name: str) -> str | None:
