@@ -170,10 +170,8 @@ class PayPal(Connector):
         foreign = None not in (self.payer_id, merchant) and merchant != self.payer_id
         told = refund if refund.connector_status else None
         event_id, occurred_at = fields.text("id"), fields.iso_time("create_time")
-        event = RefundEvent(
-            query=refund.query(), refund=told, event_id=event_id, foreign=foreign, occurred_at=occurred_at
-        )
-        return [event]
+        query = refund.query()
+        return [RefundEvent(query=query, refund=told, event_id=event_id, foreign=foreign, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         partner = self.partner_attribution_id
