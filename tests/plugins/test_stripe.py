@@ -1,12 +1,14 @@
 """Stripe keeps the contract, and what is particular to it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from refundry.errors import MappingError
 from refundry.http import Response
-from refundry.model import ErrorInfo, Refund, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundQuery, Window
 from refundry.plugins import connector_hooks
 from refundry.testing import ConnectorContract
 from refundry_stripe import Stripe
@@ -39,3 +41,11 @@ def test_a_network_says_by_its_own_code_why_it_declined(details: Any, network_co
     refund = mapped(destination_details=details)
     assert refund.error == ErrorInfo(code="declined", network_code=network_code)
     assert refund.problems == ()
+
+
+@pytest.mark.parametrize("more", [{}, {"has_more": None}, {"has_more": "true"}])
+def test_a_list_that_does_not_say_whether_more_follows_is_no_whole_one(more: dict[str, object]) -> None:
+    window = Window(since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 3, 2, tzinfo=UTC))
+    response = Response(200, {}, json.dumps({"object": "list", "data": [], **more}).encode())
+    with pytest.raises(MappingError, match="has_more"):
+        connector_hooks(Stripe(api_key="sk_test_ours")).map_refunds(window, None, response)
