@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from refundry.errors import MappingError
-from refundry.http import Response
-from refundry.model import ErrorInfo, Refund, RefundQuery, Window
+from refundry.http import Event, Response
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery, Window
 from refundry.plugins import connector_hooks
 from refundry.testing import ConnectorContract
 from refundry_stripe import Stripe
@@ -49,3 +49,22 @@ def test_a_list_that_does_not_say_whether_more_follows_is_no_whole_one(more: dic
     response = Response(200, {}, json.dumps({"object": "list", "data": [], **more}).encode())
     with pytest.raises(MappingError, match="has_more"):
         connector_hooks(Stripe(api_key="sk_test_ours")).map_refunds(window, None, response)
+
+
+@pytest.mark.parametrize(
+    ("own", "account", "foreign"),
+    [
+        (None, None, False),
+        (None, "acct_theirs", True),
+        ("acct_ours", "acct_ours", False),
+        ("acct_ours", "acct_theirs", True),
+        ("acct_ours", None, True),
+    ],
+)
+def test_an_event_of_another_account_is_foreign(own: str | None, account: str | None, foreign: bool) -> None:
+    refund = {"id": "re_our17", "object": "refund", "status": "pending"}
+    body = {"id": "evt_1", "type": "refund.updated", "account": account, "data": {"object": refund}}
+    event = Event(body=json.dumps(body).encode(), received_at=datetime(2026, 3, 1, tzinfo=UTC))
+    (one,) = connector_hooks(Stripe(stripe_account=own)).map_event(event)
+    assert isinstance(one, RefundEvent)
+    assert one.foreign is foreign

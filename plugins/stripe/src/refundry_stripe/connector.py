@@ -115,11 +115,11 @@ class Stripe(Connector):
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
         fields = Fields(event.json())
         kind, subject = fields.word("type"), fields.at("data", "object")
-        account = fields.text("account")
         facts: dict[str, Any] = {
             "event_id": fields.text("id"),
             "occurred_at": fields.unix_time("created"),
-            "foreign": self.stripe_account is not None and account != self.stripe_account,
+            # Only an event of a connected account names its account.
+            "foreign": fields.text("account") != (self.stripe_account or None),
         }
         if kind in REFUND_EVENTS and subject.get("object") == "refund":
             refund = self._refund(subject.value)
