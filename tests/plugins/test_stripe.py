@@ -68,3 +68,8 @@ def test_an_event_of_another_account_is_foreign(own: str | None, account: str | 
     (one,) = connector_hooks(Stripe(stripe_account=own)).map_event(event)
     assert isinstance(one, RefundEvent)
     assert one.foreign is foreign
+
+
+def test_the_rate_is_that_of_the_one_endpoint_that_a_get_asks() -> None:
+    # docs.stripe.com/rate-limits: 100 requests a second in live mode, and by default 25 for each endpoint.
+    assert set(Stripe.rate_limit.values()) == {25}

@@ -46,7 +46,7 @@ class Stripe(Connector):
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"api_key": {"SANDBOX": ("sk_test_", "rk_test_"), "PRODUCTION": ("sk_live_", "rk_live_")}}
-    rate_limit = {"SANDBOX": 25, "PRODUCTION": 100}
+    rate_limit = {"SANDBOX": 25, "PRODUCTION": 25}  # of one endpoint; in production all together may be 100
     request_id_header = "Request-Id"
     settles_within = timedelta(days=10)
     reversible_for = timedelta(days=30)
