@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -252,3 +252,8 @@ def test_a_callback_for_another_key_is_foreign() -> None:
 
 def test_a_callback_about_something_else_is_ignored() -> None:
     assert RefundClient("payu").handle_event(body=json.dumps(CAPTURE).encode(), headers={}).events == []
+
+
+def test_a_refund_that_the_bank_makes_by_hand_takes_up_to_seven_business_days() -> None:
+    # docs.payu.in: "requested" is an offline refund, which takes 5 to 7 business days; two weekends may lie between.
+    assert PayU.settles_within == timedelta(days=7 + 2 * 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from refundry.connector import Connector, Listing, setting
@@ -44,6 +45,7 @@ class PayU(Connector):
         "failure": FAILED,
     }
     listing = Listing(basis="payment")
+    settles_within = timedelta(days=11)  # 7 business days where the bank works by hand, with two weekends
     only_currency = "INR"  # amounts come without it
     unsigned_events = True
 
