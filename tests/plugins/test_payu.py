@@ -178,6 +178,8 @@ def test_only_the_refund_that_was_asked_for_is_read() -> None:
         of_payment(found, "131200020")
     with pytest.raises(MappingError):
         of_payment(found, "131200019")
+    with pytest.raises(MappingError, match="another refund"):
+        of_payment({"131200017": other})
 
 
 @pytest.mark.parametrize("found", [None, [], "Something else", 1, True])
