@@ -691,6 +691,11 @@ def test_the_status_of_the_refund_counts_and_not_the_name_of_the_event(kind: str
     assert (one.event_id, one.foreign) == ("WH-1", False)
 
 
+def test_the_time_of_an_event_orders_refunds_that_come_without_theirs() -> None:
+    (one,) = events(envelope("PAYMENT.REFUND.FAILED", {"id": "1AB", "status": "FAILED"}))
+    assert (one.refund.updated_at, one.occurred_at) == (None, NOW)
+
+
 @pytest.mark.parametrize(("kind", "status"), [("PAYMENT.REFUND.PENDING", PENDING), ("PAYMENT.REFUND.FAILED", FAILED)])
 def test_without_a_status_the_name_of_the_event_counts_where_it_says_one(kind: str, status: object) -> None:
     (one,) = events(envelope(kind, without_status()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +178,8 @@ def test_only_the_refund_that_was_asked_for_is_read() -> None:
         of_payment(found, "131200020")
     with pytest.raises(MappingError):
         of_payment(found, "131200019")
+    with pytest.raises(MappingError, match="another refund"):
+        of_payment({"131200017": other})
 
 
 @pytest.mark.parametrize("found", [None, [], "Something else", 1, True])
@@ -252,3 +254,8 @@ def test_a_callback_for_another_key_is_foreign() -> None:
 
 def test_a_callback_about_something_else_is_ignored() -> None:
     assert RefundClient("payu").handle_event(body=json.dumps(CAPTURE).encode(), headers={}).events == []
+
+
+def test_a_refund_that_the_bank_makes_by_hand_takes_up_to_seven_business_days() -> None:
+    # docs.payu.in: "requested" is an offline refund, which takes 5 to 7 business days; two weekends may lie between.
+    assert PayU.settles_within == timedelta(days=7 + 2 * 2)

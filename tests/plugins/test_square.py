@@ -205,7 +205,7 @@ def delivered(body: object, signature: str | None = None, **settings: Any) -> De
 def envelope(**changes: object) -> dict[str, Any]:
     data = {"type": "refund", "id": "1", "object": {"refund": entity(status="FAILED", version=10)}}
     facts = {"merchant_id": "OUROWN", "type": "refund.updated", "event_id": "our-own-event"}
-    return {**facts, "data": data, **changes}
+    return {**facts, "created_at": "2026-02-15T07:30:01.037339943Z", "data": data, **changes}
 
 
 # From tests/integration/test_webhooks_helper.py of square/square-python-sdk.
@@ -237,6 +237,13 @@ def test_the_refund_says_its_status_and_the_event_its_id_and_seller(own: str | N
     (event,) = delivered(envelope(type="refund.created"), merchant_id=own).events
     assert event.refund is not None
     assert (event.refund.status, event.event_id, event.foreign) == (FAILED, "our-own-event", foreign)
+
+
+def test_the_time_of_an_event_orders_refunds_that_come_without_theirs() -> None:
+    (event,) = delivered(envelope()).events
+    assert event.occurred_at == datetime(2026, 2, 15, 7, 30, 1, 37_339, tzinfo=UTC)
+    (event,) = delivered(envelope(created_at=None)).events
+    assert event.occurred_at is None
 
 
 @pytest.mark.parametrize("data", [None, {}, {"object": None}, {"object": {"refund": {}}}, {"object": {"refund": []}}])

@@ -149,6 +149,8 @@ def test_a_list_by_time_asks_for_each_refund_and_skips_other_transactions() -> N
     assert listed.problems == []
     account = "/v3/merchant-accounts/00000000-0000-4000-8000-0000000000a7/transactions"
     assert f"{account}?from=2026-02-13T07%3A30%3A00.120000Z&to=2026-02-15" in str(wiring.sent[1].url)
+    # docs.truelayer.com/docs/enable-pagination-transactions-endpoint: what clients from before December 2023 need.
+    assert [request.headers.get("tl-enable-pagination") for request in wiring.sent] == [None, "true", None]
 
 
 def test_a_list_of_one_payment_needs_no_merchant_account() -> None:

@@ -85,6 +85,12 @@ def test_a_card_refund_keeps_its_payment_and_says_why_it_failed() -> None:
     assert card().error is None
 
 
+def test_an_answer_about_another_instance_is_no_refund() -> None:
+    for other in ("our-payment", "another", 17):
+        with pytest.raises(errors.MappingError, match="another instance"):
+            card(instanceId=other)
+
+
 @pytest.mark.parametrize("hooks", [CARDS, BANK])
 def test_the_payments_own_id_is_refused_where_it_is_known(hooks: Any) -> None:
     with pytest.raises(errors.InvalidQuery, match="payment"):

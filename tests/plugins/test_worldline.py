@@ -234,7 +234,8 @@ def test_an_unknown_identifier_may_be_answered_with_a_page() -> None:
 
 
 def notice(kind: str, name: str, subject: object, merchant: str = "ours") -> dict[str, Any]:
-    return {"apiVersion": "v1", "id": "event-1", "merchantId": merchant, "type": kind, name: subject}
+    frame = {"apiVersion": "v1", "id": "event-1", "created": "2026-02-03T05:05:07.040+0100", "merchantId": merchant}
+    return {**frame, "type": kind, name: subject}
 
 
 def received(platform: str, body: object, secret: Any = SECRET, key_id: str = "key-1") -> Delivery:
@@ -271,6 +272,19 @@ def test_a_delivery_may_hold_several_events() -> None:
         (SUCCEEDED, True),
     ]
     assert len(delivery.problems) == 1
+
+
+@pytest.mark.parametrize("platform", ["worldline-direct", "worldline-connect"])
+def test_an_event_says_when_it_came_to_be(platform: str) -> None:
+    body = notice("refund.refunded", "refund", refund_object())
+    created: list[tuple[object, datetime | None]] = [
+        (body["created"], datetime(2026, 2, 3, 4, 5, 7, 40_000, tzinfo=UTC)),
+        ("20260203040506", None),  # without a zone
+        (None, None),
+    ]
+    for given, expected in created:
+        (one,) = received(platform, {**body, "created": given}).events
+        assert (one.refund and one.refund.status, one.occurred_at) == (SUCCEEDED, expected)
 
 
 def test_the_key_id_chooses_the_secret() -> None:

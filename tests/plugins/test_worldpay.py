@@ -7,6 +7,7 @@ import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -211,6 +212,22 @@ def test_a_list_goes_through_the_payments_and_their_pages() -> None:
     assert "startDate=2025-08-07T05%3A05%3A06Z" in first, "payments may be half a year older than their refunds"
     assert "receivedEvents=refundRequested" in first
     assert [str(one.url).partition("?")[0].rpartition("/")[2] for one in wiring.sent].count("payments") == 2
+
+
+@pytest.mark.parametrize(
+    ("since", "start"),
+    [
+        (timedelta(days=30), timedelta(days=210)),
+        (timedelta(days=200), timedelta(days=364)),  # half a year earlier would be too long ago for Worldpay
+        (timedelta(days=400), timedelta(days=400)),  # to be refused, and not to be shortened unseen
+    ],
+)
+def test_a_list_of_an_earlier_time_reaches_back_as_far_as_worldpay_allows(since: timedelta, start: timedelta) -> None:
+    wiring = Wiring(Worldpay)
+    now = wiring.clock.now()
+    assert list(wiring.client().list(since=now - since, until=now - since + timedelta(days=10))) == []
+    (asked,) = wiring.sent
+    assert dict(parse_qsl(urlsplit(str(asked.url)).query))["startDate"] == f"{now - start:%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.mark.parametrize("link", [{"href": ""}, {"href": 1}, {"href": "/paymentQueries/payments"}, {}])

@@ -32,6 +32,7 @@ from refundry_nmi.transactions import (
     amount_of,
     failure_of,
     has_refund,
+    kinds_of,
     later_actions,
     read_time,
     refund_action,
@@ -179,8 +180,8 @@ class NMI(Connector):
         action = refund_action(actions)
         later = later_actions(actions, action)
         is_payment = any(one.text("action_type") in PAYMENT_ACTIONS for one in actions)
-        kinds = tuple(dict.fromkeys(one.required("action_type") for one in later))
-        word = status_word(transaction.word("condition"), action.word("success"), kinds, is_payment=is_payment)
+        success = action.word("success")
+        word = status_word(transaction.word("condition"), success, kinds_of(later), is_payment=is_payment)
         settlement = next((one.value for one in later if one.text("action_type") == "settle"), {})
         fields = Fields({**transaction.value, "action": action.value, "settlement": settlement}, where="transaction")
         refund = self._described(fields, word, currency)

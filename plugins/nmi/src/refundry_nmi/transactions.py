@@ -58,6 +58,12 @@ def later_actions(actions: Sequence[Fields], refund: Fields) -> list[Fields]:
     ]
 
 
+def kinds_of(later: Sequence[Fields]) -> tuple[str, ...]:
+    """What each of these actions is, once; with its success where it does not say that it succeeded."""
+    kinds = [(one.required("action_type"), one.word("success")) for one in later]
+    return tuple(dict.fromkeys(kind if success == "1" else f"{kind}:{success or ''}" for kind, success in kinds))
+
+
 def status_word(condition: str | None, success: str | None, later: Sequence[str], *, is_payment: bool) -> str | None:
     """The text for the status table.
 
@@ -69,7 +75,7 @@ def status_word(condition: str | None, success: str | None, later: Sequence[str]
         return "/".join(["refund", success or "", *later])
     if condition is None:
         return None
-    return "/".join([condition, *(kind for kind in later if kind != "settle")])
+    return "/".join([condition, *(kind for kind in later if kind.partition(":")[0] != "settle")])
 
 
 def failure_of(action: Fields) -> ErrorInfo | None:

@@ -169,7 +169,9 @@ class PayPal(Connector):
         merchant = resource.text("payer", "merchant_id")  # the payer of a refund is who received the payment
         foreign = None not in (self.payer_id, merchant) and merchant != self.payer_id
         told = refund if refund.connector_status else None
-        return [RefundEvent(query=refund.query(), refund=told, event_id=fields.text("id"), foreign=foreign)]
+        event_id, occurred_at = fields.text("id"), fields.iso_time("create_time")
+        query = refund.query()
+        return [RefundEvent(query=query, refund=told, event_id=event_id, foreign=foreign, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         partner = self.partner_attribution_id

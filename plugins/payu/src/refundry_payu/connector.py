@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from refundry.connector import Connector, Listing, setting
@@ -44,6 +45,7 @@ class PayU(Connector):
         "failure": FAILED,
     }
     listing = Listing(basis="payment")
+    settles_within = timedelta(days=11)  # 7 business days where the bank works by hand, with two weekends
     only_currency = "INR"  # amounts come without it
     unsigned_events = True
 
@@ -64,7 +66,7 @@ class PayU(Connector):
             # An entry of another kind may be no object.
             fields = Fields(action if isinstance(action, Mapping) else {}, where="transaction_details")
             if refund_id in (key, _trimmed(fields, "request_id")):
-                return self._refund(fields)
+                return _asked(refund_id, self._refund(fields))
         raise RefundNotFound("PayU does not know this refund under this payment in this account")
 
     @hookimpl
@@ -154,6 +156,12 @@ def _actions(response: Response, asked: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise MappingError("the answer is about something else", field="transaction_details")
     return found
+
+
+def _asked(refund_id: str, refund: Refund) -> Refund:
+    if refund.connector_refund_id != refund_id:
+        raise MappingError("the answer is about another refund", field="request_id")
+    return refund
 
 
 def _is_refund(fields: Fields) -> bool:

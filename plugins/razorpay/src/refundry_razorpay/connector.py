@@ -35,7 +35,10 @@ class Razorpay(Connector):
         "processed": SUCCEEDED,  # passed on to the bank, usually before the bank gives its reference
         "failed": FAILED,  # the payment is over 6 months old, or the bank refused an instant refund
     }
-    unmapped = {"reversed": "the refunds FAQ alone names it, without saying what it means or whether an answer has it"}
+    unmapped = {
+        "reversed": "the refunds FAQ alone names it, without saying what it means or whether an answer has it",
+        "created": "no document of Razorpay's has it; other integrations expect it",
+    }
     # By its description, for the code is the same for all of them, and an unknown id is HTTP 400.
     refusals = {
         r"\bapi \S+ provided is invalid|authentication failed": (AuthenticationError, "check key_id and key_secret"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
@@ -129,8 +130,12 @@ class Square(Connector):
         if fields.word("type") not in REFUND_EVENTS:
             return []
         refund = self._refund(fields.at("data", "object", "refund").value)
-        is_foreign = self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"), foreign=is_foreign)]
+        facts: dict[str, Any] = {
+            "event_id": fields.text("event_id"),
+            "foreign": self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id,
+            "occurred_at": fields.iso_time("created_at"),  # the refund itself may come without "updated_at"
+        }
+        return [RefundEvent(query=refund.query(), refund=refund, **facts)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Square-Version": self.api_version} if self.api_version else {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import RateLimited, RefundNotFound, RefundryError
+from refundry.errors import MappingError, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -19,6 +19,9 @@ from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 # Where docs.stripe.com/currencies differs from ISO 4217. ISK and UGX are sent with two decimals for backward
 # compatibility, although they have none.
 EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+
+# Payment methods whose network says by a code of its own why it declined a refund.
+NETWORKS = ("blik", "paypal", "swish")
 
 REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 
@@ -43,7 +46,7 @@ class Stripe(Connector):
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"api_key": {"SANDBOX": ("sk_test_", "rk_test_"), "PRODUCTION": ("sk_live_", "rk_live_")}}
-    rate_limit = {"SANDBOX": 25, "PRODUCTION": 100}
+    rate_limit = {"SANDBOX": 25, "PRODUCTION": 25}  # of one endpoint; in production all together may be 100
     request_id_header = "Request-Id"
     settles_within = timedelta(days=10)
     reversible_for = timedelta(days=30)
@@ -81,9 +84,10 @@ class Stripe(Connector):
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items = fields.required_items("data")
-        more = fields.get("has_more") is True and bool(items)
-        return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more else None)
+        items, more = fields.required_items("data"), fields.get("has_more")
+        if not isinstance(more, bool):
+            raise MappingError("has_more is missing or not true or false", field="has_more")
+        return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
@@ -111,11 +115,11 @@ class Stripe(Connector):
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
         fields = Fields(event.json())
         kind, subject = fields.word("type"), fields.at("data", "object")
-        account = fields.text("account")
         facts: dict[str, Any] = {
             "event_id": fields.text("id"),
             "occurred_at": fields.unix_time("created"),
-            "foreign": self.stripe_account is not None and account != self.stripe_account,
+            # Only an event of a connected account names its account.
+            "foreign": fields.text("account") != (self.stripe_account or None),
         }
         if kind in REFUND_EVENTS and subject.get("object") == "refund":
             refund = self._refund(subject.value)
@@ -141,13 +145,19 @@ class Stripe(Connector):
             merchant_refund_id=fields.text("metadata", self.metadata_key),
             status=self.status_of(status),
             connector_status=status,
-            error=ErrorInfo.of(code=fields.text("failure_reason")),
+            error=_failure(fields),
             refund_amount=fields.minor_money("amount", currency=fields.text("currency"), exponents=EXPONENTS),
             refund_reason=fields.text("reason"),
             created_at=fields.unix_time("created"),
             acquirer_reference_number=card.text("reference") if has_arn else None,
             problems=fields.problems,
         )
+
+
+def _failure(fields: Fields) -> ErrorInfo | None:
+    details = "destination_details"
+    networks = (fields.text(details, method, "network_decline_code") for method in NETWORKS)
+    return ErrorInfo.of(code=fields.text("failure_reason"), network_code=next(filter(None, networks), None))
 
 
 def _id_of(fields: Fields, name: str) -> str | None:

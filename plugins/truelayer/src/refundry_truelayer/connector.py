@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
+
 from refundry.auth import client_credentials_request, read_oauth_token, token_auth
 from refundry.certificates import check_es512_signature, p521_key
 from refundry.connector import Connector, Listing, setting
@@ -29,6 +31,8 @@ from refundry.times import to_iso
 from refundry_truelayer.webhooks import check_covered_time, read_signature
 
 KEY_SET = "/.well-known/jwks"
+# Clients from before December 2023 get pages of transactions only if they ask for them.
+IN_PAGES = {"tl-enable-pagination": "true"}
 
 # An event says by its name how the refund stands.
 REFUND_EVENTS = {"refund_executed": "executed", "refund_failed": "failed"}
@@ -42,6 +46,7 @@ class TrueLayer(Connector):
     documentation = {
         "refunds": "https://docs.truelayer.com/docs/payout-and-refund-statuses",
         "list": "https://docs.truelayer.com/docs/get-your-merchant-account-transactions-or-payment-sources",
+        "pages of the list": "https://docs.truelayer.com/docs/enable-pagination-transactions-endpoint",
         "webhooks": "https://docs.truelayer.com/docs/refund-webhook-specifications",
         "signatures": "https://github.com/TrueLayer/truelayer-signing",
     }
@@ -95,7 +100,8 @@ class TrueLayer(Connector):
         if not self.merchant_account_id:
             raise ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
         params = {"from": to_iso(window.since), "to": to_iso(window.until), "cursor": cursor}
-        return _get("v3", "merchant-accounts", self.merchant_account_id, "transactions", params=params)
+        asked = _get("v3", "merchant-accounts", self.merchant_account_id, "transactions", params=params)
+        return attrs.evolve(asked, headers=IN_PAGES)
 
     @hookimpl
     def map_refunds(self, window: Window, response: Response) -> RefundPage:

@@ -6,7 +6,7 @@ import re
 
 from refundry.auth import header_auth
 from refundry.connector import Connector, setting
-from refundry.errors import ConnectorError, RateLimited, RefundryError
+from refundry.errors import ConnectorError, MappingError, RateLimited, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundQuery
@@ -66,11 +66,15 @@ class TrustPayCards(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json())
+        refund_id = fields.required("instanceId")
+        if refund_id != query.connector_refund_id:
+            # The same call answers for payments, which look alike.
+            raise MappingError("TrustPay answered with another instance", field="instanceId")
         word = self._word(fields.word("paymentStatus"))
         status = self.status_of(word)
         text = fields.text("paymentDescription") or fields.text("description")
         return Refund(
-            connector_refund_id=fields.required("instanceId"),
+            connector_refund_id=refund_id,
             connector_transaction_id=query.connector_transaction_id,
             status=status,
             connector_status=word,

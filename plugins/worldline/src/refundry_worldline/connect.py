@@ -92,9 +92,7 @@ class WorldlineConnect(WorldlinePlatform):
             return None
         # The refund says how it stands, and the name of the event does not.
         refund = self._refund(fields.at("refund").value, None)
-        return RefundEvent(
-            query=refund.query(), refund=refund, event_id=fields.text("id"), foreign=self.is_foreign(fields)
-        )
+        return self.told(fields, refund)
 
     def _refund(self, body: object, payment: str | None) -> Refund:
         fields = Fields(body)

@@ -92,9 +92,7 @@ class WorldlineDirect(WorldlinePlatform):
         if not is_refund and subject.word("statusOutput", "statusCode") not in REFUND_CODES:
             return None
         refund = self._refund(subject.value, _first_operation(subject.required("id")))
-        return RefundEvent(
-            query=refund.query(), refund=refund, event_id=fields.text("id"), foreign=self.is_foreign(fields)
-        )
+        return self.told(fields, refund)
 
     def _refund(self, body: object, payment: str | None) -> Refund:
         fields = Fields(body)

@@ -16,7 +16,7 @@ from refundry.errors import (
 )
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest
-from refundry.model import ErrorInfo, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_hmac, hmac_base64, required_header
 
@@ -69,10 +69,16 @@ class WorldlinePlatform(Connector):
         """A signed request."""
         return Request("GET", path, params=params, auth=self._signed)
 
-    def is_foreign(self, event: Fields) -> bool:
-        """Whether an event is about another merchant id than that of the settings."""
+    def told(self, event: Fields, refund: Refund) -> RefundEvent:
+        """The refund as an event tells it. A refund has no time of its own, and events come in any order."""
         merchant_id = event.text("merchantId")
-        return bool(self.merchant_id and merchant_id) and merchant_id != self.merchant_id
+        return RefundEvent(
+            query=refund.query(),
+            refund=refund,
+            event_id=event.text("id"),
+            foreign=bool(self.merchant_id and merchant_id) and merchant_id != self.merchant_id,
+            occurred_at=event.iso_time("created"),
+        )
 
     def _signed(self, request: WireRequest, moment: Moment) -> WireRequest:
         date = format_datetime(moment.now, usegmt=True)

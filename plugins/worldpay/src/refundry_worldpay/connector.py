@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from urllib.parse import parse_qsl
 
 import attrs
@@ -13,7 +14,7 @@ from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
 from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Params, Request, Response, url_path
+from refundry.http import Event, Moment, Params, Request, Response, WireRequest, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
 from refundry.signing import check_signature, hmac_hex, required_header
@@ -120,15 +121,13 @@ class Worldpay(Connector):
             return self._payment(payments[0])
         if following:
             return self._get(PAYMENTS, parse_qsl(following))
-        since = max(window.since - LOOK_BACK, min(window.since, window.until - FURTHEST))
         filters = {
-            "startDate": to_iso(since, "seconds"),
             "endDate": to_iso(window.until + timedelta(seconds=1), "seconds"),
             "pageSize": window.page_size,
             "entityReferences": self.entity,
             "receivedEvents": REQUESTED,
         }
-        return self._get(PAYMENTS, filters)
+        return attrs.evolve(self._get(PAYMENTS, filters), auth=partial(self._reach_back, window))
 
     @hookimpl
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
@@ -183,8 +182,15 @@ class Worldpay(Connector):
         return self._get(PAYMENTS + url_path(payment_id))
 
     def _get(self, path: str, params: Params = ()) -> Request:
-        auth = basic_auth(self.username, self.password)
-        return Request("GET", path, params=params, headers={"Accept": MEDIA_TYPE}, auth=auth)
+        return Request("GET", path, params=params, headers={"Accept": MEDIA_TYPE}, auth=self._authenticate)
+
+    def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
+        return basic_auth(self.username, self.password)(request, moment)
+
+    def _reach_back(self, window: Window, request: WireRequest, moment: Moment) -> WireRequest:
+        # How far it may reach is known when it is sent: a start that is too long ago would be refused.
+        since = max(window.since - LOOK_BACK, min(window.since, moment.now - FURTHEST))
+        return self._authenticate(request.with_params({"startDate": to_iso(since, "seconds")}), moment)
 
     def _refund(self, payment: Fields, command: str, events: Sequence[EventItem]) -> Refund:
         problems: list[str] = []

@@ -64,7 +64,7 @@ class Xendit(Connector):
             "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id",
         ),
     }
-    listing = Listing(basis="created", by_payment=True, max_page_size=50)
+    listing = Listing(basis="created", by_payment=True, max_page_size=50, complete=False)  # without those of v3
     key_prefixes = {"api_key": {"SANDBOX": ("xnd_development_",), "PRODUCTION": ("xnd_production_",)}}
     rate_limit = {"SANDBOX": 1, "PRODUCTION": 10}
     unsigned_events = True  # a token beside the body says who sent it, and nothing about what it holds
