@@ -137,8 +137,8 @@ def test_a_file_is_read_line_by_line_and_a_bad_line_costs_one_line(tmp_path: Pat
 
 def test_parquet_is_read(tmp_path: Path) -> None:
     path = tmp_path / "b.parquet"
-    made = """SELECT 're_' || i AS refund, (i * 1.05)::DECIMAL(12, 2) AS amount, TIMESTAMPTZ '2026-02-10 00:00:00+00' AS "on"
-        FROM range(3) t(i)"""
+    made = """SELECT 're_' || i AS refund, (i * 1.05)::DECIMAL(12, 2) AS amount,
+        TIMESTAMPTZ '2026-02-10 00:00:00+00' AS "on" FROM range(3) t(i)"""
     duckdb.sql(made).write_parquet(str(path))
     columns = Columns(connector_refund_id="refund", amount="amount", at="on")
     books = Books(source=path, columns=columns, amounts="decimal", currency="EUR", account="stripe")
