@@ -41,7 +41,7 @@ def run_tracker(
             done = books.run_once(clients, concurrency=concurrency, stop=stop)
             say(_sentence(done), done)
             if outbox:
-                sent = books.deliver_outbox(*outbox)
+                sent = books.deliver_outbox(*outbox, stop=stop)
                 say(f"{sent.done} changes told, {sent.failed} to be told again", sent)
             if not watch or stop.wait(_rest(books)):
                 break

@@ -257,14 +257,22 @@ class Ledger(Shelf):
         return outbox.tell_observers(self.database, self.clock, Observers(plugins))
 
     def deliver_outbox(
-        self, url: str, secret: str, *, session: requests.Session | None = None, limit: int = 1000
+        self,
+        url: str,
+        secret: str,
+        *,
+        session: requests.Session | None = None,
+        limit: int = 1000,
+        stop: threading.Event | None = None,
     ) -> Pass:
         """Send every change that is due as a signed webhook (Standard Webhooks), in order per refund.
 
-        One that fails is sent again, ever later, for three days. Raises `ConfigurationError` for an address that is not
+        One that fails is sent again, ever later, for three days; a pass ends early where none of several is taken. Set
+        ``stop`` to end it after the one that is being sent. Raises `ConfigurationError` for an address that is not
         secure and for a secret that is none.
         """
-        return outbox.deliver(self.database, self.clock, outbox.endpoint(url, secret, session), limit=limit)
+        to, stop = outbox.endpoint(url, secret, session), stop or threading.Event()
+        return outbox.deliver(self.database, self.clock, to, limit=limit, stop=stop)
 
     def _by_number(self, refund_id: int) -> RefundRecord:
         found = self._select(refunds.c.id == refund_id)

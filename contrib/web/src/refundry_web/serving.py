@@ -101,7 +101,7 @@ class Tracking:
         for account, text in done.errors.items():
             logger.error("account %s cannot be asked: %s", account, text)
         if self.outbox:
-            ledger.deliver_outbox(*self.outbox)
+            ledger.deliver_outbox(*self.outbox, stop=self.stop)
 
 
 def listen(host: str, port: int) -> socket.socket:
