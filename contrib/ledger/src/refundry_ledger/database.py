@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from refundry.errors import ConfigurationError
 from refundry_ledger.upgrading import upgrade
@@ -17,6 +18,8 @@ from refundry_ledger.upgrading import upgrade
 _BUSY_SECONDS = 30
 _CACHE = "cache_size=-16384"  # KiB
 _PURPOSE = "refundry_purpose"
+AWAY = (InterfaceError, OperationalError, PoolTimeout)
+"""What says that the database is away, and not that what was to be written is odd."""
 Purpose: TypeAlias = Literal["read", "write", "lease"]
 
 
