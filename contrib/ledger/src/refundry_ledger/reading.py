@@ -137,16 +137,22 @@ def spans(connection: Connection, now: datetime) -> Spans:
 def named(identifier: str | int) -> ColumnElement[bool]:
     """The condition for refunds with this identifier, whoever gave it; an ``int`` is the ledger's own number."""
     if isinstance(identifier, int):
-        return refunds.c.id == identifier
+        own = refunds.c.id == identifier
+        return or_(own, _merged_from(own))
     identifier = storable(identifier)
-    merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
     return or_(
         refunds.c.connector_refund_id == identifier,
         refunds.c.merchant_refund_id == identifier,
         refunds.c.connector_transaction_id == identifier,
         refunds.c.acquirer_reference_number == identifier,
-        refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
+        _merged_from(refunds.c.connector_refund_id == identifier),
     )
+
+
+def _merged_from(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition for refunds that one of these turned out to be."""
+    merged = select(refunds.c.merged_into).where(condition, refunds.c.merged_into.is_not(None))
+    return refunds.c.id.in_(merged)
 
 
 def events_of(connection: Connection, refund_id: int) -> list[StoredEvent]:
