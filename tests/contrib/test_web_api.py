@@ -175,6 +175,19 @@ def test_raw_bodies_are_for_operators_and_the_trail_for_admins(served: webserver
     assert newest["target"] == "/v1/refunds/find?identifier=rfd_***"
 
 
+def test_what_was_looked_for_stands_in_the_audit_trail_however_long_the_address(served: webservers.Served) -> None:
+    assert served.get(f"/v1/refunds/find?identifier={'y' * 505}re_last").status_code == 200
+    targets = [one["target"] for one in served.get("/v1/audit").json()["entries"]]
+    assert any(one.endswith("re_last") for one in targets)
+    assert served.get(f"/v1/refunds/find?identifier={'y' * 9000}").status_code == 414
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_calendar_holds_in_utc_is_not_understood(served: webservers.Served, moment: str) -> None:
+    for name in ("since", "until"):
+        assert served.get(f"/v1/refunds?{name}={moment}").status_code == 422
+
+
 def test_the_audit_trail_cannot_be_changed(served: webservers.Served) -> None:
     served.get("/v1/totals")
     file = served.desk.ledger.database.engine.url.database or ""
