@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from celery import Celery, Task
@@ -18,6 +18,11 @@ from refundry_celery.settings import REDIS, Settings
 from refundry_celery.work import Work
 from refundry_ledger.outbox import configured
 
+if TYPE_CHECKING:
+    AnyTask = Task[Any, Any]
+else:
+    AnyTask = Task
+
 MOST_RETRIES = 5
 LONGEST_BACKOFF = 60
 """Seconds."""
@@ -25,7 +30,7 @@ _PASSING = (InterfaceError, OperationalError, RetryableError)
 """Errors of the ledger, of the limits and of a processor that pass by themselves."""
 
 
-class Kept(Task):  # type: ignore[misc]
+class Kept(AnyTask):
     """A task whose message was acknowledged to somebody: it goes back to its queue where Celery would drop it."""
 
     acks_on_failure_or_timeout = False
@@ -35,7 +40,7 @@ class Kept(Task):  # type: ignore[misc]
         try:
             return super().retry(*arguments, **named)
         except Reject as error:
-            raise Reject(error.reason, requeue=True) from error
+            raise Reject(error.args[0], requeue=True) from error
 
 
 def make_app(settings: Settings) -> Celery:
@@ -103,7 +108,7 @@ def _add_tasks(app: Celery, settings: Settings) -> None:
         limit: float = settings.turn_limit,
         again_after: tuple[type[Exception], ...] = _PASSING,
         tries: int | None = MOST_RETRIES,
-        base: type[Task] = Task,
+        base: type[AnyTask] = AnyTask,
     ) -> None:
         app.task(
             base=base,
