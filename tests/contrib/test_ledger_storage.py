@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledgers import DATABASES, database, empty_database, stripe_refund
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import refundry_ledger
 from refundry.errors import AmbiguousRefund, ConfigurationError, InvalidQuery, RefundNotFound
@@ -123,6 +124,18 @@ def test_an_address_that_cannot_hold_a_ledger_says_what_to_use(address: str, exp
     with pytest.raises(ConfigurationError, match=expected) as caught:
         Ledger(address)
     assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_without_end() -> None:
+    with Ledger("postgresql://127.0.0.1/x?connect_timeout=3") as ledger:
+        query = ledger.database.engine.url.query
+    assert (query["connect_timeout"], query["tcp_user_timeout"]) == ("3", "30000")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
+        with Ledger(address) as ledger, pytest.raises(OperationalError):
+            ledger.next_due()
+    with Ledger("postgresql://127.0.0.1/x") as ledger:
+        assert ledger.database.engine.url.query["connect_timeout"] == "10"
 
 
 def test_a_file_name_is_an_address(tmp_path: Path) -> None:

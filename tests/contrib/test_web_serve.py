@@ -231,7 +231,9 @@ def test_the_demo_has_a_past_of_weeks_and_lives_on() -> None:
             assert len(ledger.page(limit=100).refunds) > before
 
 
-def test_a_signal_that_comes_while_everything_is_made_ready_ends_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_comes_while_everything_is_made_ready_ends_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def opened(url: str | None, config: Path | None) -> Ledger:
         signal.raise_signal(signal.SIGTERM)
         return open_ledger(url, config)
