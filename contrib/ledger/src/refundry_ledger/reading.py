@@ -99,6 +99,12 @@ def page(connection: Connection, filters: Filters, cursor: str | None, limit: in
     return Page(refunds=shown, cursor=str(shown[-1].id) if len(rows) > size else None)
 
 
+def count_needing_attention(connection: Connection) -> int:
+    """How many refunds a person should look at."""
+    query = select(func.count()).select_from(refunds).where(refunds.c.needs_attention)
+    return connection.execute(query).scalar_one()
+
+
 def totals(connection: Connection) -> list[Total]:
     """How many refunds there are and what they sum up to, by account, status and currency."""
     keys = (accounts.c.name, accounts.c.connector, refunds.c.status, refunds.c.currency)
