@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +144,26 @@ def test_webhooks_are_kept_by_rabbitmq_until_the_ledger_has_them(
     assert [one.status for one in ledger.find(settled.connector_refund_id or "")] == [SUCCEEDED]
     assert [one.status for one in ledger.find(known.id)] == [PENDING]
     assert row_counts(ledger, observations) == [2]
+
+
+def test_a_webhook_whose_storing_was_stopped_by_force_is_tried_again(
+    tmp_path: Path, ledger: Ledger, shops: Processors
+) -> None:
+    need("RabbitMQ", "127.0.0.1", 5672)
+    cable, _ = cable_to(SERVER)
+    with Fleet(tmp_path, address_of(ledger, cable), shops, broker=RABBITMQ) as fleet:
+        fleet.configure({"one": {**QUICK, "webhook_secret": [{"env": "FLEET_SECRET"}]}})
+        app = fleet.app()
+        settled = shops.sandbox.add("stripe", words=["succeeded"])
+        event = shops.sandbox.event("stripe", settled.connector_refund_id or "")
+        sent = {"body": b64encode(event.body).decode(), "headers": dict(event.headers), "method": "POST", "url": None}
+        given = {"account": "one", "event": {**sent, "received_at": event.received_at.isoformat()}}
+        cable.cut()
+        with socket.create_server(("127.0.0.1", cable.port)):  # it takes connections and says nothing
+            app.send_task(task_name("receive_event"), kwargs=given, queue=fleet.prefix, time_limit=2)
+            fleet.worker("--concurrency", "1")
+            until(lambda: "Hard time limit" in fleet.tail(), f"it was stopped by force: {fleet.tail()}")
+        cable.mend()
+        until(lambda: ledger.find(settled.connector_refund_id or ""), f"the webhook is stored: {fleet.tail()}")
+        app.close()
+    cable.cut()

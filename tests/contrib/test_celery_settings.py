@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
+from celery.exceptions import Reject
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -113,6 +114,18 @@ def test_what_the_application_promises(file: Path) -> None:
     ]
     assert all(task.time_limit for task in ours.values())
     assert {name for name, task in ours.items() if task.max_retries is None} == {"refundry.receive_event"}
+
+
+def test_a_webhook_is_not_dropped_where_the_broker_does_not_take_its_next_try() -> None:
+    app = make_app(attrs.evolve(SETTINGS, broker="amqp://guest:guest@127.0.0.1:9//"))
+    task = app.tasks["refundry.receive_event"]
+    task.push_request(args=(), kwargs={"account": "one", "event": {}}, called_directly=False, id="1", retries=0)
+    try:
+        with pytest.raises(Reject) as caught:
+            task.retry(exc=OSError("the database is away"), countdown=0)
+    finally:
+        task.pop_request()
+    assert caught.value.requeue
 
 
 def test_redis_waits_longer_for_a_message_than_any_task_lasts() -> None:

@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 from refundry.signing import hmac_hex
 from refundry_ledger import Ledger
+from refundry_ledger.watching import LONGEST_REST, rest, tried
 from refundry_sandbox import Sandbox
 
 HOOK_SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
@@ -273,3 +274,21 @@ def test_a_terminal_is_left_with_the_result(desk: Desk) -> None:
     os.close(terminal)
     assert "1 refunds asked" in os.read(shown, 65536).decode()
     os.close(shown)
+
+
+def test_a_database_that_is_away_is_told_in_two_lines_and_is_no_finding(desk: Desk) -> None:
+    for command in (("track", "attention"), ("track", "run")):
+        result = desk.run(*command, "--ledger", "postgresql://u:hunter2@127.0.0.1:9/x")
+        assert result.returncode == 6
+        assert result.stderr.splitlines()[0] == (
+            "error: the database of the ledger does not answer as it should (OperationalError)"
+        )
+        assert "Traceback" not in result.stderr
+        assert "hunter2" not in result.stderr
+
+
+def test_whoever_watches_outlives_a_database_that_is_away() -> None:
+    with Ledger("postgresql://127.0.0.1:9/x") as ledger:
+        assert rest(ledger) == LONGEST_REST
+        away = tried(lambda: ledger.deliver_outbox("https://shop.example/", HOOK_SECRET))
+        assert away.errors == {"the ledger": "OperationalError"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -169,6 +170,31 @@ def test_only_a_2xx_means_delivered(ledger: Ledger, status: int) -> None:
 def test_an_endpoint_that_is_not_there_is_a_failure(ledger: Ledger) -> None:
     say(ledger, "pending")
     assert ledger.deliver_outbox("http://127.0.0.1:9/", SECRET).errors == {"127.0.0.1": "ConnectionError"}
+
+
+def test_an_endpoint_that_is_away_is_not_asked_for_every_change_in_one_pass(ledger: Ledger) -> None:
+    """Each try may take as long as the timeouts, and refunds are tracked after it."""
+    for number in range(25):
+        say(ledger, "pending", number)
+    with serving(lambda _: Response(503)) as server:
+        assert ledger.deliver_outbox(server.url, SECRET).failed == len(server.asked) == 10
+    with serving(lambda _: Response(200)) as server:
+        assert ledger.deliver_outbox(server.url, SECRET).done == 15
+
+
+def test_a_pass_ends_after_the_change_that_is_being_sent_when_it_is_stopped(ledger: Ledger, clock: FakeClock) -> None:
+    stop = threading.Event()
+    for number in range(3):
+        say(ledger, "pending", number)
+
+    def answer(_: Asked) -> Response:
+        stop.set()
+        return Response(200)
+
+    with serving(answer) as server:
+        assert ledger.deliver_outbox(server.url, SECRET, stop=stop).done == 1
+        assert ledger.deliver_outbox(server.url, SECRET, stop=stop).done == 0
+        assert ledger.deliver_outbox(server.url, SECRET).done == 2, "what was not sent is free at once"
 
 
 def test_two_processes_at_once_send_each_change_once(url: str, clock: FakeClock) -> None:

@@ -28,10 +28,11 @@ from refundry.errors import MappingError, SignatureError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Response
 from refundry.model import FAILED, PENDING, SUCCEEDED, UNKNOWN, Money, Refund, RefundEvent, RefundQuery
-from refundry.state import Flag, observe
+from refundry.state import Flag, Observation, observe
 from refundry.testing import Wiring
 from refundry_adyen import Adyen
 from refundry_ledger import Ledger
+from refundry_ledger.recording import record
 from refundry_ledger.schema import event_items, events, observations, outbox, refunds
 from refundry_stripe import Stripe
 
@@ -160,7 +161,7 @@ def test_a_defect_before_the_signature_was_checked_is_not_stored(
     ledger: Ledger, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @hookimpl
-    def broken(self: object, event: object) -> None:
+    def broken(self: Stripe, event: Event) -> None:
         raise KeyError("sig")
 
     monkeypatch.setattr("refundry_stripe.connector.Stripe.verify_event", broken)
@@ -383,6 +384,26 @@ def test_an_event_whose_news_cannot_be_stored_is_kept_all_the_same(
     assert rows(ledger, events, observations) == [1, 0]
     assert ledger.replay(wiring.client()).done == 1
     assert ledger.history("stripe", "re_1").state.status is SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError])
+def test_a_webhook_that_can_never_be_stored_keeps_no_other_from_being_replayed(
+    ledger: Ledger, wiring: Wiring, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def odd(account: Any, said: Observation, **named: Any) -> Any:
+        if said.connector_refund_id in odd_ones:
+            raise kind("something odd")
+        return record(account, said, **named)
+
+    odd_ones = {"re_1", "re_2"}
+    monkeypatch.setattr("refundry_ledger.receiving.record", odd)
+    for number in (1, 2):
+        receipt = take(ledger, wiring, stripe_event(wiring, stripe_refund("succeeded", number)))
+        assert (receipt.reply.status_code, len(receipt.problems)) == (200, 1)
+    odd_ones.remove("re_2")
+    done = ledger.replay(wiring.client())
+    assert (done.done, done.failed) == (1, 1)
+    assert ledger.history("stripe", "re_2").state.status is SUCCEEDED
 
 
 def test_a_thousand_deliveries_of_one_event_over_two_processes_make_one_change(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledgers import DATABASES, database, empty_database, stripe_refund
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import refundry_ledger
 from refundry.errors import AmbiguousRefund, ConfigurationError, InvalidQuery, RefundNotFound
@@ -27,6 +28,7 @@ from refundry.state import Flag, Observation, Source, fold, in_order, observe
 from refundry.testing import FakeClock
 from refundry_ledger import Ledger
 from refundry_ledger.__main__ import main
+from refundry_ledger.accounts import lock_account
 from refundry_ledger.schema import metadata
 from refundry_ledger.upgrading import HEAD, revision
 
@@ -122,6 +124,18 @@ def test_an_address_that_cannot_hold_a_ledger_says_what_to_use(address: str, exp
     with pytest.raises(ConfigurationError, match=expected) as caught:
         Ledger(address)
     assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_without_end() -> None:
+    with Ledger("postgresql://127.0.0.1/x?connect_timeout=3") as ledger:
+        query = ledger.database.engine.url.query
+    assert (query["connect_timeout"], query["tcp_user_timeout"]) == ("3", "30000")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
+        with Ledger(address) as ledger, pytest.raises(OperationalError):
+            ledger.next_due()
+    with Ledger("postgresql://127.0.0.1/x") as ledger:
+        assert ledger.database.engine.url.query["connect_timeout"] == "10"
 
 
 def test_a_file_name_is_an_address(tmp_path: Path) -> None:
@@ -321,6 +335,39 @@ def test_two_records_that_turn_out_to_be_one_refund_are_one(ledger: Ledger) -> N
     assert record == ledger.find("re_1")[0]
     assert (record.origin, record.expected, record.status) == ("tracked", Money(1050, "EUR"), SUCCEEDED)
     assert len(ledger.history("stripe", "re_1").observations) == 3
+
+
+def test_the_number_that_a_refund_was_tracked_under_still_leads_to_it_when_it_is_another(ledger: Ledger) -> None:
+    ledger.observe(said("pending"))
+    tracked = ledger.track("stripe", merchant_refund_id="order-7")
+    known = ledger.observe(said("succeeded", 2, merchant_refund_id="order-7"))
+    assert known is not None
+    assert known.id != tracked.id
+    assert ledger.find(tracked.id) == ledger.find(known.id) == [known]
+    assert ledger.history("stripe", tracked.id).refund == known
+
+
+def test_people_wait_for_what_is_being_written_about_a_refund(ledger: Ledger) -> None:
+    """Or what they do would be overwritten by what was read before."""
+    known = ledger.track("stripe", connector_refund_id="re_1")
+    for act in (ledger.acknowledge, ledger.ask_again):
+        with ThreadPoolExecutor(1) as pool:
+            with ledger.database.writing() as connection:
+                lock_account(connection, "stripe", START)
+                done = pool.submit(act, known.id)
+                with pytest.raises(TimeoutError):
+                    done.result(0.3)
+            assert done.result(30).id == known.id
+
+
+def test_what_came_after_somebody_looked_is_not_acknowledged_with_it(ledger: Ledger) -> None:
+    ledger.observe(said("succeeded"))
+    ledger.track("stripe", connector_refund_id="re_1", expected_amount=Money(1, "EUR"))
+    (shown,) = ledger.needing_attention()
+    ledger.observe(said("failed", 1))
+    assert ledger.acknowledge(shown.id, seen=shown.attention).attention == "amount differs; regressed"
+    (shown,) = ledger.needing_attention()
+    assert ledger.acknowledge(shown.id, seen=shown.attention).attention is None
 
 
 def test_times_come_back_as_they_were_given(ledger: Ledger) -> None:

@@ -9,10 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import ledgers
 import pytest
 import requests
 import webservers
 from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
 
 from refundry.errors import InvalidQuery
 from refundry.model import Money
@@ -21,7 +23,8 @@ from refundry_sandbox import Sandbox
 from refundry_web import Desk, Settings, create_app
 from refundry_web.entering import entry_path
 from refundry_web.guarding import HEADERS
-from refundry_web.tokens import Role, add_token, id_of, list_tokens, revoke
+from refundry_web.tables import create_tables
+from refundry_web.tokens import Role, add_token, holder_of, id_of, list_tokens, revoke
 
 CANARY = "canary-7f3a9"
 
@@ -175,6 +178,19 @@ def test_raw_bodies_are_for_operators_and_the_trail_for_admins(served: webserver
     assert newest["target"] == "/v1/refunds/find?identifier=rfd_***"
 
 
+def test_what_was_looked_for_stands_in_the_audit_trail_however_long_the_address(served: webservers.Served) -> None:
+    assert served.get(f"/v1/refunds/find?identifier={'y' * 505}re_last").status_code == 200
+    targets = [one["target"] for one in served.get("/v1/audit").json()["entries"]]
+    assert any(one.endswith("re_last") for one in targets)
+    assert served.get(f"/v1/refunds/find?identifier={'y' * 9000}").status_code == 414
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_calendar_holds_in_utc_is_not_understood(served: webservers.Served, moment: str) -> None:
+    for name in ("since", "until"):
+        assert served.get(f"/v1/refunds?{name}={moment}").status_code == 422
+
+
 def test_the_audit_trail_cannot_be_changed(served: webservers.Served) -> None:
     served.get("/v1/totals")
     file = served.desk.ledger.database.engine.url.database or ""
@@ -240,7 +256,8 @@ def test_prometheus_reads_numbers(served: webservers.Served, sandbox: Sandbox) -
     known(served, sandbox)
     text = served.get("/metrics", "read").text
     assert 'refundry_refunds{account="stripe-eu",status="PENDING"}' in text
-    assert "refundry_attention " in text
+    waiting = len(served.desk.ledger.needing_attention())
+    assert f"refundry_attention {float(waiting)}" in text
     assert "refundry_requests_total{" in text
 
 
@@ -255,6 +272,27 @@ def test_a_token_that_comes_too_often_and_an_address_that_guesses_are_told_when_
             wrong = {"Authorization": "Bearer rfd_aaaaaaaaaaaa_x"}
             guesses = [requests.get(f"{served.url}/v1/totals", headers=wrong, timeout=30) for _ in range(3)]
             assert [one.status_code for one in guesses] == [401, 401, 429]
+
+
+@pytest.mark.parametrize("kind", ledgers.DATABASES)
+@pytest.mark.parametrize("text", ["rfd_\x00_x", "rfd_000000000000_\x00", "rfd_0000\ud8000000_x", "", "\x00"])
+def test_what_is_no_token_is_nobodys_in_every_database(tmp_path: Path, kind: str, text: str) -> None:
+    with ledgers.database(kind, tmp_path) as url, Ledger(url) as ledger:
+        create_tables(ledger.database)
+        assert holder_of(ledger.database, text) is None
+
+
+def test_a_log_tells_of_a_fault_by_its_route_alone(
+    served: webservers.Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*arguments: object) -> None:
+        raise OperationalError("SELECT", {}, Exception())
+
+    token = {"Authorization": f"Bearer {served.token()}"}
+    monkeypatch.setattr("refundry_web.access.holder_of", away)
+    answer = requests.get(f"{served.url}/v1/refunds/1%0Aforged", headers=token, timeout=30)
+    assert answer.status_code == 503
+    assert caplog.messages == ["GET /v1/refunds/{number}: OperationalError"]
 
 
 def test_tokens_are_kept_as_digests_and_a_revoked_one_is_worth_nothing(

@@ -246,6 +246,23 @@ def test_a_refund_that_failed_after_success_waits_until_somebody_has_looked(
     assert "This needs a person" not in text_of(operator.get(f"/refunds/{record.id}"))
 
 
+def test_a_reason_that_came_after_the_page_was_shown_is_shown_first(desk: RunningDesk, operator: Visitor) -> None:
+    record = desk.add(
+        "square", "returned", amount=Money(500, "EUR"), expected_amount=Money(600, "EUR"), after=timedelta(days=3)
+    )
+    shown = re.search(r'name="reasons" value="([^"]+)"', operator.get(f"/refunds/{record.id}").text)
+    assert shown
+    record = desk.later(desk.later(record, days=4), days=4)
+    after = operator.send(f"/refunds/{record.id}/acknowledge", back="attention", reasons=shown[1])
+    assert after.url == f"{desk.url}/refunds/{record.id}"
+    assert "This needs a person" in text_of(after)
+    newest = re.search(r'name="reasons" value="([^"]+)"', after.text)
+    assert newest
+    after = operator.send(f"/refunds/{record.id}/acknowledge", back="attention", reasons=newest[1])
+    assert after.url == f"{desk.url}/attention"
+    assert "This needs a person" not in text_of(operator.get(f"/refunds/{record.id}"))
+
+
 def test_every_kind_of_reason_has_its_list(desk: RunningDesk, reader: Visitor) -> None:
     wrong = desk.add(amount=Money(500, "EUR"), expected_amount=Money(600, "EUR"))
     overdue = desk.add(after=timedelta(days=100))

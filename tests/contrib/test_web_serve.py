@@ -24,6 +24,7 @@ import refundry_web
 from refundry.errors import ConfigurationError
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry_cli.app import app
+from refundry_cli.books import open_ledger
 from refundry_ledger import Ledger
 from refundry_sandbox import Sandbox
 from refundry_web import Settings, api
@@ -228,3 +229,25 @@ def test_the_demo_has_a_past_of_weeks_and_lives_on() -> None:
             stop.set()
             living.join()
             assert len(ledger.page(limit=100).refunds) > before
+
+
+def test_a_signal_that_comes_while_everything_is_made_ready_ends_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(url: str | None, config: Path | None) -> Ledger:
+        signal.raise_signal(signal.SIGTERM)
+        return open_ledger(url, config)
+
+    monkeypatch.setattr("refundry_cli.desk.open_ledger", opened)
+    monkeypatch.chdir(shop.folder)
+    late: list[str] = []
+
+    def again() -> None:
+        late.append("it went on")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watch = threading.Timer(20, again)
+    watch.start()
+    result = CliRunner().invoke(app, ["serve", "--port", "0"], env=shop.environment)
+    watch.cancel()
+    assert (result.exit_code, late) == (0, [])

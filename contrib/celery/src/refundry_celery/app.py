@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from celery import Celery
+from celery import Celery, Task
+from celery.exceptions import Reject
 from kombu import Exchange, Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -17,11 +18,29 @@ from refundry_celery.settings import REDIS, Settings
 from refundry_celery.work import Work
 from refundry_ledger.outbox import configured
 
+if TYPE_CHECKING:
+    AnyTask = Task[Any, Any]
+else:
+    AnyTask = Task
+
 MOST_RETRIES = 5
 LONGEST_BACKOFF = 60
 """Seconds."""
 _PASSING = (InterfaceError, OperationalError, RetryableError)
 """Errors of the ledger, of the limits and of a processor that pass by themselves."""
+
+
+class Kept(AnyTask):
+    """A task whose message was acknowledged to somebody: it goes back to its queue where Celery would drop it."""
+
+    acks_on_failure_or_timeout = False
+
+    def retry(self, *arguments: Any, **named: Any) -> Any:
+        """As Celery's. Where the broker does not take the message for the next try, this one is not given up."""
+        try:
+            return super().retry(*arguments, **named)
+        except Reject as error:
+            raise Reject(error.args[0], requeue=True) from error
 
 
 def make_app(settings: Settings) -> Celery:
@@ -89,8 +108,10 @@ def _add_tasks(app: Celery, settings: Settings) -> None:
         limit: float = settings.turn_limit,
         again_after: tuple[type[Exception], ...] = _PASSING,
         tries: int | None = MOST_RETRIES,
+        base: type[AnyTask] = AnyTask,
     ) -> None:
         app.task(
+            base=base,
             name=task_name(work.__name__),
             typing=False,  # it would count a method's self
             time_limit=int(limit),
@@ -106,4 +127,4 @@ def _add_tasks(app: Celery, settings: Settings) -> None:
     for longer in (work.tell_changes, work.list_account, work.reconcile_account):
         add(longer, limit=settings.list_limit)
     # What it is given was acknowledged: whatever is wrong, it is tried until it is stored.
-    add(work.receive_event, again_after=(Exception,), tries=None)
+    add(work.receive_event, again_after=(Exception,), tries=None, base=Kept)

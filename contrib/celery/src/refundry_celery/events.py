@@ -14,6 +14,9 @@ from refundry.errors import ConfigurationError, MappingError
 from refundry.http import HeaderSource, Response, lower_names
 from refundry_celery.routing import task_name
 
+_CONFIRM_SECONDS = 10.0
+"""A RabbitMQ that is short of memory or disk takes nothing, and says nothing either."""
+
 
 def hand_over(
     app: Celery,
@@ -37,7 +40,10 @@ def hand_over(
     sent = {**event, "body": b64encode(body).decode(), "received_at": received_at.isoformat()}
     # Its return is the broker's word that the message is on disk: see `confirm_publish` and the durable queues.
     given = {"account": client.account.name, "event": sent}
-    app.send_task(task_name("receive_event"), kwargs=given, queue=app.conf.task_default_queue, delivery_mode=2)
+    queue = app.conf.task_default_queue
+    app.send_task(
+        task_name("receive_event"), kwargs=given, queue=queue, delivery_mode=2, confirm_timeout=_CONFIRM_SECONDS
+    )
     return reply
 
 

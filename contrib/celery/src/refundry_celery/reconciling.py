@@ -20,6 +20,6 @@ def reconcile(ledger: Ledger, client: RefundClient, since: datetime, until: date
     if find_spec("refundry_reconcile") is None:
         raise ConfigurationError("the reconciliation is not installed; try: pip install refundry-reconcile")
     battery = import_module("refundry_reconcile")
-    books = battery.LedgerBooks(ledger)
+    books = battery.LedgerBooks(ledger, [client.account.name])
     with battery.reconcile(books, [client], since=since, until=until, folder=folder) as done:
         return Path(done.write_report())

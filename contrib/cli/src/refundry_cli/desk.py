@@ -42,7 +42,7 @@ def serve_desk(*, host: str, port: int, demo: bool, ledger: str | None, config: 
         if demo:
             _serve_demo(settings, listening, url, stop)
         else:
-            _serve_accounts(settings, listening, url, ledger, config)
+            _serve_accounts(settings, listening, url, stop, ledger, config)
     typer.echo("The desk has closed.")
     return ExitCode.SUCCEEDED
 
@@ -88,7 +88,12 @@ def is_loopback(host: str) -> bool:
 
 
 def _serve_accounts(
-    settings: Settings, listening: socket.socket, url: str, ledger: str | None, config: Path | None
+    settings: Settings,
+    listening: socket.socket,
+    url: str,
+    stop: threading.Event,
+    ledger: str | None,
+    config: Path | None,
 ) -> None:
     from refundry_ledger.outbox import configured
     from refundry_web import Desk, create_app
@@ -104,7 +109,7 @@ def _serve_accounts(
         if not any(one.revoked_at is None for one in list_tokens(books.database)):
             typer.echo("Nobody can sign in yet: refundry token add NAME makes a token.")
         typer.echo("Stop it with Ctrl-C.")
-        serve(app, listening, outbox=configured(config))
+        serve(app, listening, outbox=configured(config), stop=stop)
 
 
 def _serve_demo(settings: Settings, listening: socket.socket, url: str, stop: threading.Event) -> None:
@@ -122,7 +127,7 @@ def _serve_demo(settings: Settings, listening: socket.socket, url: str, stop: th
         living = threading.Thread(target=demo.live_on, args=(url, stop), name="demo")
         living.start()
         try:
-            serve(app, listening)
+            serve(app, listening, stop=stop)
         finally:
             stop.set()
             living.join()

@@ -31,12 +31,12 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.SUCCEEDED: "the refund succeeded; for other commands: done",
-    ExitCode.FAULT: "doctor or demo found something wrong; reconcile found differences",
+    ExitCode.FAULT: "doctor or demo found something wrong; reconcile found differences; a refund needs attention",
     ExitCode.USAGE: "wrong usage or configuration, or the processor lacks the operation",
     ExitCode.OPEN: "the refund is pending, under review, or in a state not known",
     ExitCode.FAILED: "the refund failed",
     ExitCode.NOT_FOUND: "the processor does not know the refund (which never means failed)",
-    ExitCode.UNAVAILABLE: "network trouble, or the processor is down or asks to slow down",
+    ExitCode.UNAVAILABLE: "network trouble, or the processor or the ledger's database is down or asks to slow down",
     ExitCode.AUTHENTICATION: "the processor refused the credentials",
     ExitCode.SIGNATURE: "the webhook's signature is missing or wrong",
     ExitCode.NOT_UNDERSTOOD: "the processor refused the request, or its answer was not understood",
@@ -86,10 +86,15 @@ def code_of_error(error: RefundryError) -> ExitCode:
 
 
 def report(error: Exception) -> ExitCode:
-    """Say on stderr what went wrong and what may help. Raises the error again when it is not Refundry's."""
+    """Say on stderr what went wrong and what may help. Raises the error again when nobody knows what it means."""
     from refundry.errors import RefundryError
     from refundry_cli.render import clean
 
+    if _is_of_database(error):
+        # Its own text is long, and holds the statement.
+        typer.echo(f"error: the database of the ledger does not answer as it should ({type(error).__name__})", err=True)
+        typer.echo("hint: check its address and its server, then try again", err=True)
+        return ExitCode.UNAVAILABLE
     if not isinstance(error, RefundryError):
         raise error
     typer.echo(f"error: {clean(str(error))}", err=True)
@@ -97,6 +102,11 @@ def report(error: Exception) -> ExitCode:
     if hint:
         typer.echo(f"hint: {clean(hint)}", err=True)
     return code_of_error(error)
+
+
+def _is_of_database(error: Exception) -> bool:
+    # By its name, for SQLAlchemy is there only where the ledger is.
+    return any(kind.__module__ == "sqlalchemy.exc" for kind in type(error).__mro__)
 
 
 def hint_of(error: RefundryError) -> str | None:

@@ -75,7 +75,7 @@ def _sides(
         )
     known = stack.enter_context(open_ledger(ledger, config))
     truth = known if plan.from_ledger else stack.enter_context(open_clients(names, config))
-    return plan.books or LedgerBooks(known), truth
+    return plan.books or LedgerBooks(known, names or None), truth
 
 
 def _compare(

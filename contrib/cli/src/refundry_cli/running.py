@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,14 @@ def run_tracker(
         _progress() as say,
     ):
         from refundry_ledger.outbox import configured
+        from refundry_ledger.watching import tried
 
         outbox = configured(config)
         while True:
             done = books.run_once(clients, concurrency=concurrency, stop=stop)
             say(_sentence(done), done)
             if outbox:
-                sent = books.deliver_outbox(*outbox)
+                sent = tried(partial(books.deliver_outbox, *outbox, stop=stop))
                 say(f"{sent.done} changes told, {sent.failed} to be told again", sent)
             if not watch or stop.wait(_rest(books)):
                 break

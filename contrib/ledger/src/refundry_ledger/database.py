@@ -9,14 +9,19 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from refundry.errors import ConfigurationError
 from refundry_ledger.upgrading import upgrade
 
 _BUSY_SECONDS = 30
+_BOUNDS = {"connect_timeout": "10", "tcp_user_timeout": "30000"}
+"""Of PostgreSQL's client, in seconds and in milliseconds, where the address says nothing else."""
 _CACHE = "cache_size=-16384"  # KiB
 _PURPOSE = "refundry_purpose"
+AWAY = (InterfaceError, OperationalError, PoolTimeout)
+"""What says that the database is away, and not that what was to be written is odd."""
 Purpose: TypeAlias = Literal["read", "write", "lease"]
 
 
@@ -89,7 +94,8 @@ def _checked(url: str | URL) -> URL:
 def _engine(url: URL) -> Engine:
     # Parameters are hidden, for an error's text goes to logs and would hold what processors and customers wrote.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        bounded = url.set(query={**_BOUNDS, **url.query})
+        return create_engine(bounded, pool_pre_ping=True, hide_parameters=True)
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from refundry.client import RefundClient
 from refundry.errors import RefundryError, SignatureError
@@ -15,14 +14,12 @@ from refundry.model import Delivery
 from refundry_ledger.accounts import Locked, count
 from refundry_ledger.ledger import Ledger
 from refundry_ledger.receiving import (
-    ODD,
     REFUSED,
+    UNMAPPED,
     event_columns,
-    event_of,
     lock,
-    map_again,
-    store,
-    unreadable,
+    numbers_of,
+    read_again,
     verified,
 )
 from refundry_ledger.records import Pass
@@ -66,26 +63,15 @@ class Inbox:
 
     def read(self, client: RefundClient, *, limit: int = 100) -> Pass:
         """Read what waits of this account, oldest first: what a webhook says is in the history afterwards."""
-        query = select(events.c.id).join(accounts).where(accounts.c.name == client.account.name)
-        with self._database.reading() as connection:
-            numbers = connection.execute(query.where(events.c.outcome == WAITING).order_by(events.c.id).limit(limit))
-            waiting = numbers.scalars().all()
-        return sum((self._read(client, number) for number in waiting), Pass())
+        numbers = numbers_of(self._database, client.account.name, WAITING, limit)
+        again = (read_again(self._database, client, one, WAITING, self._clock.now()) for one in numbers)
+        return sum(again, Pass())
 
     def waiting(self) -> dict[str, int]:
         """How many webhooks of each account wait to be read; an account without any is left out."""
         query = select(accounts.c.name, func.count()).join_from(events, accounts).where(events.c.outcome == WAITING)
         with self._database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(accounts.c.name))}
-
-    def _read(self, client: RefundClient, number: int) -> Pass:
-        now = self._clock.now()
-        try:
-            with self._database.writing() as connection:
-                return _read(connection, client, number, now)
-        except ODD as error:
-            with self._database.writing() as connection:
-                return _read(connection, client, number, now, odd=error)
 
 
 def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Event, Delivery]]) -> None:
@@ -107,18 +93,4 @@ def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Even
 
 def _says_more(outcome: str, delivery: Delivery) -> bool:
     """Whether a webhook that was stored before is to be read again: a hint asks anew, a newer version reads more."""
-    return any(one.is_hint for one in delivery.events) or (outcome == "unmapped" and not delivery.problems)
-
-
-def _read(
-    connection: Connection, client: RefundClient, number: int, now: datetime, odd: Exception | None = None
-) -> Pass:
-    account = lock(connection, client, now)
-    query = select(events).where(events.c.id == number, events.c.outcome == WAITING)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:  # another process has read it meanwhile
-        return Pass()
-    event = event_of(row)
-    delivery = map_again(client, event, verified=row["verified"])
-    store(account, client.account, event, unreadable(delivery, odd) if odd else delivery, number)
-    return Pass(failed=1) if delivery.problems or odd else Pass(done=1)
+    return any(one.is_hint for one in delivery.events) or (outcome == UNMAPPED and not delivery.problems)

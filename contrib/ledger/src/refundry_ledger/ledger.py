@@ -9,7 +9,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import requests
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.engine import URL
 
 from refundry.client import RefundClient
@@ -19,7 +19,7 @@ from refundry.model import Money, RefundQuery
 from refundry.plugins import Observers
 from refundry.policy import Clock, SystemClock
 from refundry.state import Observation, fold, in_order
-from refundry_ledger import claims, outbox, reading, receiving, recording
+from refundry_ledger import attending, claims, outbox, reading, receiving, recording
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.database import Database
 from refundry_ledger.folding import observations_of, row_of
@@ -153,11 +153,13 @@ class Ledger(Shelf):
         """The refunds that a person should look at."""
         return self._select(refunds.c.needs_attention)
 
-    def acknowledge(self, refund_id: int) -> RefundRecord:
-        """A person has looked at it: it needs attention again only for something new. Raises `RefundNotFound`."""
+    def acknowledge(self, refund_id: int, *, seen: str | None = None) -> RefundRecord:
+        """A person has looked at it: it needs attention again only for something new. Raises `RefundNotFound`.
+
+        ``seen`` is the `attention` that they looked at; where it is another by now, nothing changes.
+        """
         with self.database.writing() as connection:
-            seen = {"acknowledged": refunds.c.flags, "notice": None, "needs_attention": False}
-            connection.execute(update(refunds).where(refunds.c.id == refund_id).values(**seen))
+            attending.acknowledge(connection, refund_id, seen)
         return self._by_number(refund_id)
 
     # What is still to be asked
@@ -174,7 +176,7 @@ class Ledger(Shelf):
     def ask_again(self, refund_id: int) -> RefundRecord:
         """Make a refund due now, whatever its schedule. Raises `RefundNotFound`."""
         with self.database.writing() as connection:
-            connection.execute(update(refunds).where(refunds.c.id == refund_id).values(next_due=self.clock.now()))
+            attending.ask_again(connection, refund_id, self.clock.now())
         return self._by_number(refund_id)
 
     def claim_due(
@@ -257,17 +259,25 @@ class Ledger(Shelf):
         return outbox.tell_observers(self.database, self.clock, Observers(plugins))
 
     def deliver_outbox(
-        self, url: str, secret: str, *, session: requests.Session | None = None, limit: int = 1000
+        self,
+        url: str,
+        secret: str,
+        *,
+        session: requests.Session | None = None,
+        limit: int = 1000,
+        stop: threading.Event | None = None,
     ) -> Pass:
         """Send every change that is due as a signed webhook (Standard Webhooks), in order per refund.
 
-        One that fails is sent again, ever later, for three days. Raises `ConfigurationError` for an address that is not
+        One that fails is sent again, ever later, for three days; a pass ends early where none of several is taken. Set
+        ``stop`` to end it after the one that is being sent. Raises `ConfigurationError` for an address that is not
         secure and for a secret that is none.
         """
-        return outbox.deliver(self.database, self.clock, outbox.endpoint(url, secret, session), limit=limit)
+        to, stop = outbox.endpoint(url, secret, session), stop or threading.Event()
+        return outbox.deliver(self.database, self.clock, to, limit=limit, stop=stop)
 
     def _by_number(self, refund_id: int) -> RefundRecord:
-        found = self._select(refunds.c.id == refund_id)
+        found = self.find(refund_id)
         if not found:
             raise RefundNotFound("the ledger has no refund of this number")
         return found[0]

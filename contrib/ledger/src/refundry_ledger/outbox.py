@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -121,20 +122,45 @@ def endpoint(url: str, secret: str, session: requests.Session | None = None) -> 
 
 
 def deliver(
-    database: Database, clock: Clock, to: Endpoint, *, limit: int, chance: Callable[[], float] = random.random
+    database: Database,
+    clock: Clock,
+    to: Endpoint,
+    *,
+    limit: int,
+    stop: threading.Event,
+    chance: Callable[[], float] = random.random,
 ) -> Pass:
     """Send the changes that are due; one that fails waits, and the later ones of its refund with it."""
-    began, result, host = perf_counter(), Pass(), urlsplit(to.url).hostname or ""
+    began, result, failed_at_once = perf_counter(), Pass(), 0
     _give_up(database, clock.now())
-    while result.done + result.failed < limit:
+    # An endpoint that is away would hold up whoever calls this, for every change as long as its timeouts.
+    while result.done + result.failed < limit and failed_at_once < _BATCH and not stop.is_set():
         changes = _claim(database, SENT, clock.now(), min(_BATCH, limit - result.done - result.failed))
         if not changes:
             break
-        for change in changes:
-            failure = to.send(change, clock.now())
-            _mark(database, change, _after_sending(change, failure, clock.now(), chance()))
-            result += Pass(failed=1, errors={host: failure}) if failure else Pass(done=1)
+        sent = _send_all(database, clock, to, changes, stop, chance)
+        result, failed_at_once = result + sent, 0 if sent.done else failed_at_once + sent.failed
     return result + Pass(elapsed=timedelta(seconds=perf_counter() - began))
+
+
+def _send_all(
+    database: Database,
+    clock: Clock,
+    to: Endpoint,
+    changes: Sequence[Change],
+    stop: threading.Event,
+    chance: Callable[[], float],
+) -> Pass:
+    result, host = Pass(), urlsplit(to.url).hostname or ""
+    for place, change in enumerate(changes):
+        if stop.is_set():
+            for unsent in changes[place:]:
+                _mark(database, unsent, {"sent_lease": None})
+            break
+        failure = to.send(change, clock.now())
+        _mark(database, change, _after_sending(change, failure, clock.now(), chance()))
+        result += Pass(failed=1, errors={host: failure}) if failure else Pass(done=1)
+    return result
 
 
 def _after_sending(change: Change, failure: str | None, now: datetime, chance: float) -> dict[str, object]:

@@ -99,6 +99,12 @@ def page(connection: Connection, filters: Filters, cursor: str | None, limit: in
     return Page(refunds=shown, cursor=str(shown[-1].id) if len(rows) > size else None)
 
 
+def count_needing_attention(connection: Connection) -> int:
+    """How many refunds a person should look at."""
+    query = select(func.count()).select_from(refunds).where(refunds.c.needs_attention)
+    return connection.execute(query).scalar_one()
+
+
 def totals(connection: Connection) -> list[Total]:
     """How many refunds there are and what they sum up to, by account, status and currency."""
     keys = (accounts.c.name, accounts.c.connector, refunds.c.status, refunds.c.currency)
@@ -137,16 +143,22 @@ def spans(connection: Connection, now: datetime) -> Spans:
 def named(identifier: str | int) -> ColumnElement[bool]:
     """The condition for refunds with this identifier, whoever gave it; an ``int`` is the ledger's own number."""
     if isinstance(identifier, int):
-        return refunds.c.id == identifier
+        own = refunds.c.id == identifier
+        return or_(own, _merged_from(own))
     identifier = storable(identifier)
-    merged = select(refunds.c.merged_into).where(refunds.c.connector_refund_id == identifier)
     return or_(
         refunds.c.connector_refund_id == identifier,
         refunds.c.merchant_refund_id == identifier,
         refunds.c.connector_transaction_id == identifier,
         refunds.c.acquirer_reference_number == identifier,
-        refunds.c.id.in_(merged.where(refunds.c.merged_into.is_not(None))),
+        _merged_from(refunds.c.connector_refund_id == identifier),
     )
+
+
+def _merged_from(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition for refunds that one of these turned out to be."""
+    merged = select(refunds.c.merged_into).where(condition, refunds.c.merged_into.is_not(None))
+    return refunds.c.id.in_(merged)
 
 
 def events_of(connection: Connection, refund_id: int) -> list[StoredEvent]:

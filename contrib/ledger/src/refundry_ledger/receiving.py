@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError
 
 from refundry.account import Account
 from refundry.client import RefundClient
@@ -20,14 +19,13 @@ from refundry.http import Event, Response
 from refundry.model import Delivery, RefundEvent
 from refundry.state import observe
 from refundry_ledger.accounts import Locked, count, insert_new, lock_account
-from refundry_ledger.database import Database
+from refundry_ledger.database import AWAY, Database
 from refundry_ledger.recording import hint, record
 from refundry_ledger.records import Pass, Receipt, Row, plain_text, storable
 from refundry_ledger.schema import accounts, event_items, events
 
 REFUSED = "refused signatures"
-ODD = (DataError, IntegrityError, ValueError, TypeError)
-"""What something odd in a webhook may raise while it is stored."""
+UNMAPPED = "unmapped"
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SHORTEST_SECRET = 4
 # By its form, for the client may have digested the registered address instead of the one that was called.
@@ -47,8 +45,10 @@ def receive(database: Database, client: RefundClient, event: Event, now: datetim
             return _receipt(delivery, duplicate=True)
     try:
         return _write(database, client, event, delivery, now)
-    except ODD as error:
-        return _write(database, client, event, unreadable(delivery, error), now)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever is odd in it, the webhook itself must not be lost
+        return _write(database, client, event, _unreadable(delivery, error), now)
 
 
 def verified(client: RefundClient, event: Event) -> Delivery:
@@ -63,8 +63,8 @@ def verified(client: RefundClient, event: Event) -> Delivery:
         return Delivery(events=(), reply=error.reply, problems=(error,))
 
 
-def unreadable(delivery: Delivery, error: Exception) -> Delivery:
-    """The delivery without what it says: the webhook itself must not be lost for something odd in it."""
+def _unreadable(delivery: Delivery, error: Exception) -> Delivery:
+    """The delivery without what it says."""
     problem = MappingError(f"{type(error).__name__} while it was stored: please report it")
     return attrs.evolve(delivery, events=(), problems=(problem,))
 
@@ -77,20 +77,49 @@ def _write(database: Database, client: RefundClient, event: Event, delivery: Del
 
 def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
     """Map again what could not be mapped. See `refundry_ledger.Ledger.replay`."""
-    result = Pass()
+    numbers = numbers_of(database, client.account.name, UNMAPPED)
+    return sum((read_again(database, client, number, UNMAPPED, now) for number in numbers), Pass())
+
+
+def numbers_of(database: Database, account: str, outcome: str, limit: int | None = None) -> Sequence[int]:
+    """The webhooks of an account of which this came, oldest first."""
+    query = select(events.c.id).join(accounts).where(accounts.c.name == account, events.c.outcome == outcome)
     with database.reading() as connection:
-        waiting = (accounts.c.name == client.account.name, events.c.outcome == "unmapped")
-        query = select(events.c.id).join(accounts).where(*waiting).order_by(events.c.id)
-        numbers = connection.execute(query).scalars().all()
-    for number in numbers:
+        return connection.execute(query.order_by(events.c.id).limit(limit)).scalars().all()
+
+
+def read_again(database: Database, client: RefundClient, number: int, outcome: str, now: datetime) -> Pass:
+    """Map one stored webhook and store what it says; nothing where another process has done so meanwhile."""
+    try:
         with database.writing() as connection:
-            row = connection.execute(select(events).where(events.c.id == number)).mappings().one()
-            event = event_of(row)
-            delivery = map_again(client, event, verified=row["verified"])
-            store(lock(connection, client, now), client.account, event, delivery, number)
-        problem = next(iter(delivery.problems), None)
-        result += Pass(failed=1, errors={f"event {number}": problem.message}) if problem else Pass(done=1)
-    return result
+            return _read_again(connection, client, number, outcome, now)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001  one odd webhook must not keep those after it from being read
+        with database.writing() as connection:
+            return _read_again(connection, client, number, outcome, now, odd=error)
+
+
+def _read_again(
+    connection: Connection,
+    client: RefundClient,
+    number: int,
+    outcome: str,
+    now: datetime,
+    odd: Exception | None = None,
+) -> Pass:
+    account = lock(connection, client, now)
+    query = select(events).where(events.c.id == number, events.c.outcome == outcome)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return Pass()
+    event = event_of(row)
+    delivery = map_again(client, event, verified=row["verified"])
+    if odd is not None:
+        delivery = _unreadable(delivery, odd)
+    store(account, client.account, event, delivery, number)
+    problem = next(iter(delivery.problems), None)
+    return Pass(failed=1, errors={f"event {number}": problem.message}) if problem else Pass(done=1)
 
 
 def lock(connection: Connection, client: RefundClient, now: datetime) -> Locked:
@@ -111,7 +140,7 @@ def _is_new(connection: Connection, name: str, event: Event, delivery: Delivery)
     query = select(events.c.outcome).join(accounts)
     same = (accounts.c.name == name, events.c.digest == event.digest)
     known = connection.execute(query.where(*same)).scalar_one_or_none()
-    return known is None or (known == "unmapped" and not delivery.problems)
+    return known is None or (known == UNMAPPED and not delivery.problems)
 
 
 def store(account: Locked, owner: Account, event: Event, delivery: Delivery, number: int | None = None) -> bool:
@@ -182,7 +211,7 @@ def event_columns(account: Locked, owner: Account, event: Event, delivery: Deliv
 
 def _outcome(delivery: Delivery) -> dict[str, Any]:
     if delivery.problems:
-        return {"outcome": "unmapped", "reason": plain_text(str(delivery.problems[0]))}
+        return {"outcome": UNMAPPED, "reason": plain_text(str(delivery.problems[0]))}
     if delivery.events:
         return {"outcome": "mapped", "reason": None}
     return {"outcome": "ignored", "reason": "it is about no refund"}

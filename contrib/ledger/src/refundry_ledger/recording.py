@@ -206,7 +206,8 @@ def _merge(account: Locked, twin: Row, into: int) -> None:
     connection = account.connection
     connection.execute(update(observations).where(observations.c.refund_id == twin["id"]).values(refund_id=into))
     ended = {"merged_into": into, "next_due": None, "needs_attention": False, "notice": None}
-    connection.execute(update(refunds).where(refunds.c.id == twin["id"]).values(**ended))
+    names = (refunds.c.id == twin["id"]) | (refunds.c.merged_into == twin["id"])
+    connection.execute(update(refunds).where(refunds.c.account_id == account.id, names).values(**ended))
     row = row_of(connection, into)
     kept: dict[str, Any] = {"query": _rest_of_query(row, query_of(twin))}
     if row["expected_amount"] is None:

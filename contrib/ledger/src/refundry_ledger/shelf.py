@@ -24,6 +24,11 @@ class Shelf:
         with self.database.reading() as connection:
             return reading.page(connection, filters or Filters(), cursor, limit)
 
+    def count_needing_attention(self) -> int:
+        """How many refunds a person should look at."""
+        with self.database.reading() as connection:
+            return reading.count_needing_attention(connection)
+
     def totals(self) -> list[Total]:
         """How many refunds there are and what they sum up to, by account, status and currency."""
         with self.database.reading() as connection:

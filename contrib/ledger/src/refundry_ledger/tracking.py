@@ -13,7 +13,6 @@ from time import perf_counter
 from uuid import uuid4
 
 import attrs
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from refundry.client import RefundClient
 from refundry.errors import (
@@ -28,7 +27,7 @@ from refundry.policy import Clock
 from refundry.state import Source, observe, observe_gone
 from refundry_ledger.accounts import Locked, insert_new, lock_account
 from refundry_ledger.claims import begin_run, claim_due, claim_one, complete, end_run, release
-from refundry_ledger.database import Database
+from refundry_ledger.database import AWAY, Database
 from refundry_ledger.folding import row_of
 from refundry_ledger.recording import drop, record
 from refundry_ledger.records import Claim, Pass, RefundRecord, record_of
@@ -138,8 +137,8 @@ class Tracker:
     def _write(self, claim: Claim, asked: Asked) -> Pass:
         try:
             self._write_once(claim, asked)
-        except (InterfaceError, OperationalError):
-            raise  # the database is away, not the answer odd: once the claim's lease has ended it is asked for again
+        except AWAY:
+            raise  # not the answer is odd: once the claim's lease has ended it is asked for again
         except Exception as error:  # noqa: BLE001  what cannot be written of one refund must not come first for ever
             logger.error("an answer of account %s cannot be kept: %s", claim.refund.account, type(error).__name__)
             asked = Asked(error=error)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from refundry_ledger.database import AWAY
 from refundry_ledger.ledger import Ledger
+from refundry_ledger.records import Pass
 
 LONGEST_REST = timedelta(seconds=30)
 """A refund that another process tracks meanwhile is noticed after this long."""
@@ -16,11 +18,22 @@ SHORTEST_REST = timedelta(seconds=1)
 
 
 def rest(ledger: Ledger) -> timedelta:
-    """How long there is nothing to do."""
-    due = ledger.next_due()
+    """How long there is nothing to do, or nothing can be done: the database is away."""
+    try:
+        due = ledger.next_due()
+    except AWAY:
+        return LONGEST_REST
     if due is None:
         return LONGEST_REST
     return min(max(due - ledger.clock.now(), SHORTEST_REST), LONGEST_REST)
+
+
+def tried(act: Callable[[], Pass]) -> Pass:
+    """What this came to; an error where the database is away, for the next pass makes up for it."""
+    try:
+        return act()
+    except AWAY as error:
+        return Pass(errors={"the ledger": type(error).__name__})
 
 
 @contextmanager

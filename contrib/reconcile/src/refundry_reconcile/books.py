@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -130,6 +130,8 @@ class LedgerBooks:
     """
 
     ledger: Ledger
+    accounts: Collection[str] | None = None
+    """Those of these accounts alone; None: all."""
 
 
 @attrs.frozen(kw_only=True)

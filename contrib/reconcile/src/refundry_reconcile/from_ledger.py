@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -15,9 +15,10 @@ from refundry_reconcile.store import plain, to_column
 _AT_A_TIME = 5_000
 
 
-def tracked_rows(ledger: Ledger) -> Iterator[Row]:
-    """The refunds that were put into the ledger, as rows of books."""
-    for found in _stream(ledger, refunds.c.origin == "tracked", refunds.c.merged_into.is_(None)):
+def tracked_rows(ledger: Ledger, names: Collection[str] | None) -> Iterator[Row]:
+    """The refunds that were put into the ledger, of these accounts or of all, as rows of books."""
+    wanted = () if names is None else (accounts.c.name.in_(names),)
+    for found in _stream(ledger, refunds.c.origin == "tracked", refunds.c.merged_into.is_(None), *wanted):
         amount = found["expected_amount"]
         yield Row(
             label=f"ledger #{found['id']}",

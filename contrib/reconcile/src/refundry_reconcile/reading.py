@@ -34,7 +34,7 @@ def read_books(books: Books | LedgerBooks) -> Iterator[Row]:
     if isinstance(books, LedgerBooks):
         from refundry_reconcile.from_ledger import tracked_rows
 
-        yield from tracked_rows(books.ledger)
+        yield from tracked_rows(books.ledger, books.accounts)
         return
     if "://" in str(books.source):
         yield from _from_database(books)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from refundry.errors import RefundNotFound
 from refundry.model import RefundStatus
+from refundry.times import to_utc
 from refundry_ledger import Filters, RefundRecord
 from refundry_web import shapes
 from refundry_web.access import ApiAdmin, ApiOperator, ApiReader, Credentials, DeskOf, admit_bearer
@@ -31,6 +32,7 @@ _FILTERS = ("account", "status", "needs_attention", "open", "since", "until", "c
 router = APIRouter(prefix="/v1", responses=documented(UNAUTHORIZED | LIMITED | REFUSED))
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The ledger's number of the refund.")]
 Wanted = Annotated[str, Query(min_length=1, max_length=512)]
+Moment = Annotated[AwareDatetime, AfterValidator(to_utc)]
 Name = Annotated[str | None, Query(max_length=200, description="The name of an account.")]
 Cursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The cursor of the page before.")]
 
@@ -54,8 +56,8 @@ def list_refunds(
     status: RefundStatus | None = None,
     needs_attention: bool | None = None,
     is_open: Annotated[bool | None, Query(alias="open", description="Not settled yet; or settled.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="In the ledger from this time on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="In the ledger before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="In the ledger from this time on.")] = None,
+    until: Annotated[Moment | None, Query(description="In the ledger before this time.")] = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> shapes.PageShape:

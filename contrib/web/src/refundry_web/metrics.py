@@ -85,5 +85,5 @@ class LedgerCollector(Collector):
         for account, number in Inbox(self._ledger).waiting().items():
             waiting.add_metric((account,), number)
         yield waiting
-        attention = len(self._ledger.needing_attention())
+        attention = self._ledger.count_needing_attention()
         yield GaugeMetricFamily("refundry_attention", "Refunds that a person should look at.", value=attention)

@@ -88,7 +88,9 @@ def install(app: FastAPI) -> None:
 def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status >= 500:
-        logger.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+        # The route, for a path may hold an identifier, or line breaks.
+        route = getattr(request.scope.get("route"), "path", "none")
+        logger.error("%s %s: %s", request.method, route, type(error).__name__)
     if _is_for_people(request):
         from refundry_web import pages  # which takes its errors from here
 

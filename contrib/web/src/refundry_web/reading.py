@@ -53,16 +53,21 @@ class Reader:
 
     def _round(self, is_busy: Callable[[], bool]) -> bool:
         """Read a little of every account; whether anything was read."""
-        done = 0
         try:
-            for account in self._inbox.waiting().keys() & self._clients.keys():
-                if self._stopping.is_set():
-                    break
-                busy = is_busy()
-                passed = self._inbox.read(self._clients[account], limit=1 if busy else _AT_ONCE)
-                done += passed.done + passed.failed
-                self._stopping.wait(_BUSY_SECONDS if busy else 0)
+            waiting = self._inbox.waiting().keys() & self._clients.keys()
         except Exception as error:  # noqa: BLE001  the database is away, say: what waits is read later
             logger.error("webhooks cannot be read: %s", type(error).__name__)
             return False
-        return done > 0
+        return sum(self._read(account, busy=is_busy()) for account in waiting) > 0
+
+    def _read(self, account: str, *, busy: bool) -> int:
+        """Read a little of one account; how much was read."""
+        if self._stopping.is_set():
+            return 0
+        try:
+            passed = self._inbox.read(self._clients[account], limit=1 if busy else _AT_ONCE)
+        except Exception as error:  # noqa: BLE001  one account must not keep those of the others from being read
+            logger.error("webhooks of %s cannot be read: %s", account, type(error).__name__)
+            return 0
+        self._stopping.wait(_BUSY_SECONDS if busy else 0)
+        return passed.done + passed.failed

@@ -101,7 +101,7 @@ class Tracking:
         for account, text in done.errors.items():
             logger.error("account %s cannot be asked: %s", account, text)
         if self.outbox:
-            ledger.deliver_outbox(*self.outbox)
+            ledger.deliver_outbox(*self.outbox, stop=self.stop)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -114,13 +114,36 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(text) from None
 
 
-def serve(app: FastAPI, listening: socket.socket, *, outbox: tuple[str, str] | None = None, **options: Any) -> None:
-    """Serve this desk, and track its refunds, until SIGINT or SIGTERM. ``options`` are uvicorn's."""
+class StoppableServer(uvicorn.Server):
+    """uvicorn, which does not know of a signal that came before it began to listen to them."""
+
+    def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and end at once where somebody has asked for it."""
+        await super().startup(sockets)
+        self.should_exit = self.should_exit or self._stop.is_set()
+
+
+def serve(
+    app: FastAPI,
+    listening: socket.socket,
+    *,
+    outbox: tuple[str, str] | None = None,
+    stop: threading.Event | None = None,
+    **options: Any,
+) -> None:
+    """Serve this desk, and track its refunds, until SIGINT or SIGTERM. ``options`` are uvicorn's.
+
+    A ``stop`` that is set when it begins ends it at once: a signal came while everything was made ready.
+    """
     service: Service = app.state.service
     service.start()
     try:
         with Tracking(desk=app.state.desk, metrics=service.metrics, outbox=outbox).running():
-            uvicorn.Server(config(app, **options)).run(sockets=[listening])
+            StoppableServer(config(app, **options), stop or threading.Event()).run(sockets=[listening])
     finally:
         service.close()
 

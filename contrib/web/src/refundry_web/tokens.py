@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from refundry_ledger.database import Database
 from refundry_web.tables import tokens
 
 PREFIX = "rfd"
+_FORM = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_([\w-]+)", re.ASCII)
 _LONGEST_NAME = 100
 
 
@@ -94,11 +96,9 @@ def revoke(database: Database, clock: Clock, which: str) -> int:
 
 def holder_of(database: Database, text: str) -> Person | None:
     """Who holds this token; None for one that is wrong or revoked."""
-    prefix, _, rest = text.partition("_")
-    token_id, _, secret = rest.partition("_")
-    found = _known(database, token_id)
-    digest = _hash(secret)
-    if prefix != PREFIX or found is None or not hmac.compare_digest(found[1], digest):
+    form = _FORM.fullmatch(text)
+    found = _known(database, form[1]) if form else None
+    if form is None or found is None or not hmac.compare_digest(found[1], _hash(form[2])):
         return None
     return found[0]
 
@@ -118,4 +118,4 @@ def _known(database: Database, token_id: str) -> tuple[Person, str] | None:
 
 def _hash(secret: str) -> str:
     # The secret is 32 random bytes: nothing is gained by hashing it slowly.
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from refundry.errors import RefundNotFound, RefundryError
+from refundry.errors import RefundryError
 from refundry_web.access import DeskOf, PageOperator, csrf_checked, signed_in
 from refundry_web.access import sign_in as begin
 from refundry_web.access import sign_out as end
-from refundry_web.pages.finding import Number, refund_page
-from refundry_web.pages.rendering import path_to, sentence, show
+from refundry_web.pages.finding import Number, record_of, refund_page
+from refundry_web.pages.rendering import clean, path_to, sentence, show
 from refundry_web.problems import Problem, problem_of
 
 router = APIRouter()
@@ -60,14 +60,12 @@ def ask(
     request: Request, desk: DeskOf, person: PageOperator, refund_id: Number, language: LanguageField = "en"
 ) -> Response:
     """Ask the processor now, and show what came of it."""
-    found = desk.ledger.find(refund_id)
-    if not found:
-        raise RefundNotFound("the ledger has no refund of this number")
-    client = desk.clients.get(found[0].account)
+    known = record_of(desk, refund_id)
+    client = desk.clients.get(known.account)
     if client is None:
-        raise Problem(409, f"no client of the account {found[0].account!r} is set up here")
+        raise Problem(409, f"no client of the account {known.account!r} is set up here")
     try:
-        desk.ledger.ask_now(client, refund_id)
+        desk.ledger.ask_now(client, known.id)
     except RefundryError as error:
         problem = problem_of(error)
         trouble = sentence(problem.detail)
@@ -78,12 +76,23 @@ def ask(
 
 @router.post("/refunds/{refund_id}/acknowledge", dependencies=_CHECKED)
 def acknowledge(
-    request: Request, desk: DeskOf, person: PageOperator, refund_id: Number, back: Annotated[str, Form()] = ""
+    request: Request,
+    desk: DeskOf,
+    person: PageOperator,
+    refund_id: Number,
+    back: Annotated[str, Form()] = "",
+    reasons: Annotated[str, Form()] = "",
 ) -> Response:
-    """Somebody has looked at it: it needs a person again only for something new."""
-    desk.ledger.acknowledge(refund_id)
-    to_list = back == "attention"
-    path = path_to(request, "attention") if to_list else path_to(request, "refund", refund_id=refund_id)
+    """Somebody has looked at it: it needs a person again only for something new.
+
+    Where there are other ``reasons`` by now than the page showed them, nothing is done, and they see the new ones.
+    """
+    known = record_of(desk, refund_id)
+    is_new = bool(reasons) and reasons != clean(known.attention or "")
+    if not is_new:
+        desk.ledger.acknowledge(known.id, seen=known.attention)
+    to_list = back == "attention" and not is_new
+    path = path_to(request, "attention") if to_list else path_to(request, "refund", refund_id=known.id)
     return RedirectResponse(path, status_code=303)
 
 

@@ -97,7 +97,7 @@ def refund_version(request: Request, desk: DeskOf, refund_id: Number) -> Respons
     if person is None:
         raise Problem(401, "sign in first")
     service_of(request).limits.request(person.token_id)
-    return PlainTextResponse(version_of(_record(desk, refund_id)))
+    return PlainTextResponse(version_of(record_of(desk, refund_id)))
 
 
 def refund_page(
@@ -138,7 +138,7 @@ def find(desk: Desk, text: str) -> list[RefundRecord]:
 
 def history_of(desk: Desk, refund_id: int) -> History:
     """A refund's history. Raises `RefundNotFound`."""
-    return desk.ledger.history(_record(desk, refund_id).account, refund_id)
+    return desk.ledger.history(record_of(desk, refund_id).account, refund_id)
 
 
 def waiting_for_a_person(desk: Desk) -> list[RefundRecord]:
@@ -157,7 +157,8 @@ def version_of(record: RefundRecord) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:20]
 
 
-def _record(desk: Desk, refund_id: int) -> RefundRecord:
+def record_of(desk: Desk, refund_id: int) -> RefundRecord:
+    """The refund of this number. Raises `RefundNotFound`."""
     found = desk.ledger.find(refund_id)
     if not found:
         raise RefundNotFound("the ledger has no refund of this number")

@@ -35,6 +35,8 @@ class Line:
     names: tuple[tuple[str, str], ...]
     """Its identifiers, each with what it is."""
     reasons: tuple[Reason, ...]
+    attention: str | None
+    """The same in the ledger's words."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +59,7 @@ def line_of(desk: Desk, record: RefundRecord) -> Line:
         since=when(record.since),
         names=tuple(_names(record)),
         reasons=tuple(reasons_of(record, desk.clock.now(), settles_within(desk, record.account))),
+        attention=record.attention,
     )
 
 

@@ -11,7 +11,7 @@ from refundry.errors import RefundryError
 from refundry_django import conf
 from refundry_django.rendering import pass_lines
 from refundry_django.signals import tell_changes
-from refundry_ledger.watching import rest, until_signal
+from refundry_ledger.watching import rest, tried, until_signal
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         with until_signal() as stop:
             while True:
                 done = conf.ledger().run_once(clients, concurrency=concurrency, stop=stop)
-                for line in (*pass_lines(done, "refunds asked"), *pass_lines(tell_changes(), "changes told")):
+                for line in (*pass_lines(done, "refunds asked"), *pass_lines(tried(tell_changes), "changes told")):
                     self.stdout.write(line)
                 if not watch or stop.wait(rest(conf.ledger()).total_seconds()):
                     break
