@@ -161,7 +161,7 @@ def test_a_defect_before_the_signature_was_checked_is_not_stored(
     ledger: Ledger, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @hookimpl
-    def broken(self: Stripe, event: Event) -> None:
+    def broken(self: object, event: object) -> None:
         raise KeyError("sig")
 
     monkeypatch.setattr("refundry_stripe.connector.Stripe.verify_event", broken)

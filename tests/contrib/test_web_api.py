@@ -252,6 +252,14 @@ def test_every_answer_has_the_strict_headers(served: webservers.Served) -> None:
         assert "server" not in answer.headers
 
 
+def test_a_cookie_that_came_through_a_proxy_with_tls_travels_over_tls_alone(served: webservers.Served) -> None:
+    for scheme in ("https", "http"):
+        answer = requests.get(f"{served.url}/sign-in", headers={"X-Forwarded-Proto": scheme}, timeout=30)
+        flags = answer.headers["set-cookie"].lower().split("; ")
+        assert ("secure" in flags) == (scheme == "https")
+        assert {"httponly", "samesite=lax"} <= set(flags)
+
+
 def test_prometheus_reads_numbers(served: webservers.Served, sandbox: Sandbox) -> None:
     known(served, sandbox)
     text = served.get("/metrics", "read").text

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from starlette.middleware.sessions import SessionMiddleware
 
 from refundry_web import api, entering, pages, problems, standing, webhooks
 from refundry_web.desk import Desk
-from refundry_web.guarding import BoundedBody, StrictHeaders
+from refundry_web.guarding import BoundedBody, Sessions, StrictHeaders
 from refundry_web.metrics import CountedRequests
 from refundry_web.service import Service
 from refundry_web.tables import create_tables
@@ -41,13 +40,12 @@ def create_app(desk: Desk) -> FastAPI:
 def _guard(app: FastAPI, desk: Desk) -> None:
     settings = desk.settings
     app.add_middleware(CountedRequests, metrics=app.state.service.metrics)
-    app.add_middleware(
-        SessionMiddleware,
-        secret_key=settings.session_key,
-        session_cookie=SESSION_COOKIE,
-        max_age=int(settings.session_hours * 3600),
-        same_site="lax",
-        https_only=settings.secure_cookies,
-    )
+    sessions = {
+        "secret_key": settings.session_key,
+        "session_cookie": SESSION_COOKIE,
+        "max_age": int(settings.session_hours * 3600),
+        "same_site": "lax",
+    }
+    app.add_middleware(Sessions, always=settings.secure_cookies, options=sessions)
     app.add_middleware(BoundedBody, limit=settings.body_limit, seconds=settings.read_seconds)
     app.add_middleware(StrictHeaders)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import anyio
 from starlette.datastructures import Headers
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refundry_web.problems import Problem
@@ -51,6 +53,18 @@ class StrictHeaders:
             await send(message)
 
         await self.app(scope, receive, send_strictly if scope["type"] == "http" else send)
+
+
+class Sessions:
+    """Sessions whose cookie travels over TLS alone where the request came so, also through a proxy; or ``always``."""
+
+    def __init__(self, app: ASGIApp, always: bool, options: Mapping[str, Any]) -> None:
+        self._over_tls = SessionMiddleware(app, https_only=True, **options)
+        self._plain = self._over_tls if always else SessionMiddleware(app, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sessions = self._over_tls if scope.get("scheme") == "https" else self._plain
+        await sessions(scope, receive, send)
 
 
 class BoundedBody:
