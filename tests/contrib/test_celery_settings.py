@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,18 @@ def test_a_webhook_is_not_dropped_where_the_broker_does_not_take_its_next_try() 
     finally:
         task.pop_request()
     assert caught.value.requeue
+
+
+def test_the_workers_need_no_django_project_that_the_environment_names() -> None:
+    # In a process of its own, for Celery reads the variable as it is imported.
+    code = "from test_celery_settings import SETTINGS, make_app; make_app(SETTINGS).loader.import_default_modules()"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "nowhere.settings",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)  # noqa: S603
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_redis_waits_longer_for_a_message_than_any_task_lasts() -> None:

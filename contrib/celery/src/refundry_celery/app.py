@@ -45,7 +45,8 @@ class Kept(AnyTask):
 
 def make_app(settings: Settings) -> Celery:
     """The application of workers and of beat; whoever only sends tasks makes the same."""
-    app = Celery("refundry", set_as_current=False)
+    # Without fixups: a worker needs nothing of a Django project, whatever the environment names.
+    app = Celery("refundry", set_as_current=False, fixups=[])
     app.conf.update(**_promises(), **_queues(settings), **_broker(settings))
     app.conf.beat_schedule = _schedule(settings)
     _add_tasks(app, settings)
