@@ -16,15 +16,12 @@ from uuid import uuid4
 import attrs
 
 from refundry.account import Account
+from refundry.answers import default_error
 from refundry.connector import Operation
 from refundry.errors import (
     AuthenticationError,
-    ConnectorError,
     InvalidQuery,
     MappingError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
     RefundryError,
     RetryableError,
 )
@@ -35,6 +32,7 @@ from refundry.plugins import Observers
 from refundry.policy import Policy
 from refundry.state import Source, observe
 from refundry.times import read_retry_after
+from refundry.tokens import TokenCache
 
 T = TypeVar("T")
 E = TypeVar("E", bound=RefundryError)
@@ -43,7 +41,6 @@ MOST_STEPS = 3
 """More requests than this for one refund are a connector that goes in circles."""
 ANSWER_LIMIT = 1 << 20
 PAGE_LIMIT = 8 << 20
-_TOKEN_MARGIN = 30.0
 
 logger = logging.getLogger("refundry.exchange")
 
@@ -75,29 +72,6 @@ class NeedToken:
 
 Step: TypeAlias = Send | Pause | NeedToken
 Steps: TypeAlias = Generator[Step, Any, T]
-
-
-class TokenCache:
-    """The access token of one account, until shortly before it expires."""
-
-    def __init__(self) -> None:
-        self._token: Token | None = None
-        self._until = 0.0
-
-    def current(self, now: float, stale: str | None) -> str | None:
-        """The token that may be used now, unless it is the stale one."""
-        if self._token is None or now >= self._until or self._token.value == stale:
-            return None
-        return self._token.value
-
-    def keep(self, token: Token | None, now: float) -> str | None:
-        """Remember a token and return its value."""
-        self._token = token
-        if token is None:
-            return None
-        lifetime = token.lifetime.total_seconds()
-        self._until = now + lifetime - min(_TOKEN_MARGIN, lifetime / 10)
-        return token.value
 
 
 @attrs.define
@@ -305,26 +279,6 @@ class Exchange:
         error.message = self.account.scrub(error.message, token)
         error.args = (error.message,)
         return error
-
-
-def default_error(response: Response, operation: str) -> RefundryError | None:
-    """What an HTTP status alone says, where the connector had no objection of its own."""
-    status = response.status_code
-    if 200 <= status < 300:
-        return None
-    if operation == "token" and status in (400, 401, 403):
-        return AuthenticationError("the processor gave no access token: check the credentials and the environment")
-    if status in (401, 403):
-        return AuthenticationError("the credentials were refused: check them, their rights and the environment")
-    if status in (404, 410) and operation == "get" and not response.is_html:
-        return RefundNotFound("the processor does not know this refund: check the identifier and the environment")
-    if status == 429:
-        return RateLimited("the processor asks for fewer requests: try again later")
-    if status >= 500 or status == 408:
-        return ProcessorUnavailable("the processor is not available: try again later")
-    if 300 <= status < 400:
-        return ConnectorError("the answer is a redirect, which is never followed: check base_url")
-    return ConnectorError("the processor refused the request: check the identifiers and base_url")
 
 
 def _complete(refund: Refund, query: RefundQuery | None, response: Response) -> Refund:
