@@ -12,20 +12,22 @@ from acme import Acme
 
 from refundry.auth import basic_credentials, header_auth
 from refundry.errors import (
+    AmbiguousRefund,
     AuthenticationError,
     ConnectorError,
     InvalidQuery,
     MappingError,
+    NotARefund,
     ProcessorUnavailable,
     RefundNotFound,
     RefundryError,
     SignatureError,
 )
 from refundry.http import Event, Moment, Response, WireRequest, parse_xml, url_path
-from refundry.model import SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundQuery, Window
-from refundry.reading import Fields, page
+from refundry.model import FAILED, SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundEvent, RefundQuery, Window
+from refundry.reading import Fields, asked_refund, page
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, part
-from refundry.signing import check_hmac, check_sent, encode_base64url, hmac_base64, hmac_hex
+from refundry.signing import check_hmac, check_sent, encode_base64url, header_pairs, hmac_base64, hmac_hex
 from refundry.testing.mutations import mutated_bodies, replace_one_item
 from refundry.times import from_iso, from_milliseconds, to_iso
 from refundry.writing import currency_of, decimal_of, filled, iso_of, minor_of, unix_of
@@ -46,6 +48,17 @@ def refund(number: int, **facts: Any) -> Refund:
 
 
 # A connector's own tables
+
+
+def test_a_refund_says_why_it_failed_only_where_it_failed() -> None:
+    fields, why = Fields({"amount": "odd"}), ErrorInfo(code="14")
+    failed = Acme().refund(fields, "declined", failure=why, created_at=fields.unix_time("amount"))
+    assert (failed.status, failed.connector_status, failed.error) == (FAILED, "declined", why)
+    assert len(failed.problems) == 1
+    assert Acme().refund(fields, "done", failure=why).error is None
+    # What the processor said beside its status is kept whatever the status is.
+    told = Acme().refund(fields, "done", connector_status="DONE", error=why)
+    assert (told.status, told.connector_status, told.error) == (SUCCEEDED, "DONE", why)
 
 
 @pytest.mark.parametrize(("word", "status"), [("done", SUCCEEDED), ("Done", UNKNOWN), ("", UNKNOWN), (None, UNKNOWN)])
@@ -267,3 +280,89 @@ def test_xml_is_mutated_as_xml() -> None:
         readable.add(body)
     # Most are whole documents that say something else: cut bytes alone would leave nearly none.
     assert len(readable - {XML}) > 100
+
+
+# The refunds of one payment
+
+
+ITEMS = (
+    {"id": "p1", "type": "payment", "reference": "ours"},
+    {"id": "r1", "type": "refund", "reference": "ours"},
+    {"id": "r2", "type": "refund", "reference": "twice"},
+    {"id": "r3", "type": "refund", "reference": "twice"},
+)
+
+
+def asked(items: object = ITEMS, **identifiers: Any) -> str:
+    found = asked_refund(
+        RefundQuery(connector_transaction_id="p", **identifiers),
+        items,  # type: ignore[arg-type]
+        own_id=lambda item: item.required("id"),
+        reference=lambda item: item.text("reference"),
+        is_refund=lambda item: item.required("type") == "refund",
+    )
+    return found.required("id")
+
+
+def test_a_refund_is_asked_for_by_its_own_id_or_the_merchants() -> None:
+    assert asked(connector_refund_id="r2") == "r2"
+    assert asked(merchant_refund_id="ours") == "r1"
+    assert asked(connector_refund_id="r2", merchant_refund_id="ours") == "r2"
+    assert asked(ITEMS[:2]) == "r1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "identifiers"),
+    [
+        (AmbiguousRefund, ITEMS, {"merchant_refund_id": "twice"}),
+        (AmbiguousRefund, ITEMS, {}),
+        (NotARefund, ITEMS, {"connector_refund_id": "p1"}),
+        (RefundNotFound, ITEMS, {"connector_refund_id": "r9"}),
+        (RefundNotFound, (), {}),
+        # What cannot be read may be the one.
+        (MappingError, (*ITEMS, {"id": []}), {"connector_refund_id": "r9"}),
+        (MappingError, (*ITEMS, 7), {"connector_refund_id": "r9"}),
+    ],
+)
+def test_a_refund_that_is_not_found_says_why(kind: type[RefundryError], items: object, identifiers: Any) -> None:
+    with pytest.raises(RefundryError) as raised:
+        asked(items, **identifiers)
+    assert type(raised.value) is kind
+
+
+def test_an_odd_item_does_not_hide_the_one_that_is_asked_for() -> None:
+    assert asked((7, *ITEMS), connector_refund_id="r2") == "r2"
+
+
+def test_what_xml_has_once_is_a_list_of_one() -> None:
+    fields = Fields({"once": {"a": "1"}, "twice": ["x", "y"], "deep": {"once": "z"}})
+    assert [fields.several(*path) for path in (("once",), ("twice",), ("none",), ("deep", "once"))] == [
+        [{"a": "1"}],
+        ["x", "y"],
+        [],
+        ["z"],
+    ]
+
+
+def test_an_event_about_a_refund_asks_for_that_refund() -> None:
+    told = refund(1, merchant_refund_id="m1")
+    assert RefundEvent(refund=told).query == told.query()
+    hint = RefundQuery(connector_transaction_id="p")
+    assert RefundEvent(refund=told, query=hint).query is hint
+    with pytest.raises(InvalidQuery, match="query"):
+        RefundEvent()
+
+
+def test_a_header_of_pairs_keeps_order_and_repetitions() -> None:
+    event = Event(headers={"Sig": "t=1, v1=a=b,v1=c ,odd"}, received_at=NOW)
+    assert header_pairs(event, "sig") == [("t", "1"), ("v1", "a=b"), ("v1", "c"), ("odd", "")]
+    assert header_pairs(event, "sig", ";") == [("t", "1, v1=a=b,v1=c ,odd")]
+    with pytest.raises(SignatureError, match="Other"):
+        header_pairs(event, "Other")
+
+
+def test_a_window_in_whole_seconds_leaves_nothing_out() -> None:
+    half = timedelta(milliseconds=500)
+    second = int(NOW.timestamp())
+    assert Window(since=NOW, until=NOW + timedelta(seconds=9)).unix() == (second, second + 9)
+    assert Window(since=NOW + half, until=NOW + timedelta(seconds=9) + half).unix() == (second, second + 10)

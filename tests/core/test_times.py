@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refundry.times import from_format, from_iso, from_unix, to_iso
+from refundry.times import from_format, from_iso, from_seconds_or_milliseconds, from_unix, to_iso
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,20 @@ def test_unix_is_exact_to_the_millisecond(milliseconds: int) -> None:
     assert from_unix(milliseconds, per_second=1000) == expected
     assert from_unix(Decimal(milliseconds), per_second=1000) == expected
     assert from_unix(Decimal(milliseconds) / 1000) == expected
+
+
+@given(st.integers(100_000_000, 90_000_000_000))
+def test_the_size_of_a_unix_time_tells_its_unit(seconds: int) -> None:
+    expected = from_unix(seconds)
+    assert from_seconds_or_milliseconds(seconds) == expected
+    assert from_seconds_or_milliseconds(str(seconds * 1000)) == expected
+    assert from_seconds_or_milliseconds(Decimal(seconds) + Decimal("0.5")) == expected + timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("value", ["x", None, True, 0, -1, 10**20, Decimal("1500000000000.0"), 1.5])
+def test_an_odd_unix_time_of_either_unit_says_why(value: object) -> None:
+    with pytest.raises(ValueError, match="time"):
+        from_seconds_or_milliseconds(value)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

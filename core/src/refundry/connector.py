@@ -2,128 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, dataclass_transform
 
 import attrs
 
-from refundry.errors import ConfigurationError, RefundryError
+from refundry.errors import RefundryError
+from refundry.model import ErrorInfo, Money, Refund
+from refundry.reading import Fields
 from refundry.schedule import Schedule
-from refundry.status import UNKNOWN, RefundStatus
+from refundry.settings import ALWAYS as ALWAYS
+from refundry.settings import METADATA, OneOf
+from refundry.settings import Operation as Operation
+from refundry.settings import Secrets as Secrets
+from refundry.settings import Setting as Setting
+from refundry.settings import one_of as one_of
+from refundry.settings import setting as setting
+from refundry.settings import signing_secrets as signing_secrets
+from refundry.status import FAILED, UNKNOWN, RefundStatus
 
 Environment: TypeAlias = Literal["SANDBOX", "PRODUCTION"]
 ENVIRONMENTS: tuple[Environment, ...] = ("SANDBOX", "PRODUCTION")
-Operation: TypeAlias = Literal["get", "list", "webhook"]
-EVERY_OPERATION: frozenset[Operation] = frozenset({"get", "list", "webhook"})
-
-_METADATA = "refundry"
-
-
-@attrs.frozen(kw_only=True)
-class Setting:
-    """One setting of a connector, as its documentation, a form or a redaction needs it."""
-
-    name: str = ""
-    help: str
-    secret: bool = False
-    required: bool = False
-    """Whether the operations in ``needed_for`` cannot do without it."""
-    needed_for: frozenset[Operation] = EVERY_OPERATION
-    several: bool = False
-    """Whether it takes several values; its value is `Secrets` then."""
-
-
-@attrs.frozen
-class Secrets:
-    """What a webhook may be signed with: several secrets while they rotate, by key id where a header names the key."""
-
-    unnamed: tuple[str, ...] = attrs.field(default=(), repr=False)
-    by_id: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-
-    @classmethod
-    def of(cls, value: object) -> Secrets:
-        """From one text, several, or a mapping by key id. Raises `ConfigurationError` for an empty one."""
-        match value:
-            case Secrets():
-                return value
-            case None | "":
-                return cls()
-            case str():
-                secrets = cls((value,))
-            case Mapping():
-                secrets = cls((), {str(key): str(secret) for key, secret in value.items()})
-            case Iterable():
-                secrets = cls(tuple(str(secret) for secret in value))
-            case _:
-                raise ConfigurationError("a webhook secret is text, several texts, or a mapping by key id")
-        if not all(secret.strip() for secret in secrets.every()) or not secrets:
-            raise ConfigurationError("a webhook secret is empty: an empty secret would verify forged events")
-        return secrets
-
-    def __bool__(self) -> bool:
-        return bool(self.unnamed or self.by_id)
-
-    def every(self) -> tuple[str, ...]:
-        """All secrets."""
-        return (*self.unnamed, *self.by_id.values())
-
-    def candidates(self, key_id: str | None = None) -> tuple[str, ...]:
-        """The secrets that a webhook which names this key may be signed with."""
-        if key_id is not None and key_id in self.by_id:
-            return (self.by_id[key_id],)
-        return self.unnamed
-
-
-def setting(
-    *,
-    help: str,  # noqa: A002  the word that its readers know from command lines and forms
-    secret: bool = False,
-    needed_for: Iterable[Operation] = EVERY_OPERATION,
-    default: Any = attrs.NOTHING,
-) -> Any:
-    """A field of a connector.
-
-    Without a default it is required by the operations in ``needed_for``, and only they fail when it is missing. A
-    secret one is kept out of every repr, log and error. ``help`` says what it is, in the words of the processor's
-    dashboard.
-    """
-    described = Setting(help=help, secret=secret, required=default is attrs.NOTHING, needed_for=frozenset(needed_for))
-    return attrs.field(
-        default="" if default is attrs.NOTHING else default, repr=not secret, metadata={_METADATA: described}
-    )
-
-
-def signing_secrets(
-    *,
-    help: str,  # noqa: A002
-    needed_for: Iterable[Operation] = ("webhook",),
-    default: Any = attrs.NOTHING,
-) -> Any:
-    """A secret field that takes one webhook secret, several, or a mapping by key id; its value is `Secrets`.
-
-    Without a default it is required by the operations in ``needed_for``.
-    """
-    described = Setting(
-        help=help, secret=True, required=default is attrs.NOTHING, needed_for=frozenset(needed_for), several=True
-    )
-    return attrs.field(default=Secrets(), converter=Secrets.of, repr=False, metadata={_METADATA: described})
-
-
-@attrs.frozen
-class OneOf:
-    """Alternative sets of settings, one of which must be complete for the operations in ``needed_for``."""
-
-    alternatives: tuple[frozenset[str], ...]
-    needed_for: frozenset[Operation] = frozenset({"get", "list"})
-
-
-def one_of(*alternatives: Iterable[str], needed_for: Iterable[Operation] = ("get", "list")) -> OneOf:
-    """``credentials = one_of({"secret_key"}, {"client_id", "client_secret"})``: either will do."""
-    return OneOf(tuple(frozenset(names) for names in alternatives), frozenset(needed_for))
-
-
 Basis: TypeAlias = Literal["created", "updated", "settled", "payment"]
 
 
@@ -143,6 +45,25 @@ class Listing:
 
 
 Hosts: TypeAlias = Mapping[Environment, str | tuple[str, ...]]
+
+
+class RefundFacts(TypedDict, total=False):
+    """What a connector reads of a refund beside its status, by the names of `refundry.model.Refund`."""
+
+    connector_refund_id: str | None
+    merchant_refund_id: str | None
+    connector_transaction_id: str | None
+    connector_status: str | None
+    error: ErrorInfo | None
+    refund_amount: Money | None
+    payment_amount: int | None
+    refund_reason: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    processed_at: datetime | None
+    acquirer_reference_number: str | None
+    metadata: Mapping[str, str]
+    raw: bytes
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(setting, signing_secrets))
@@ -176,7 +97,7 @@ class Connector(_Declared):
     refusals: ClassVar[Mapping[str | int, tuple[type[RefundryError], str]]] = {}
     """By the processor's code or by HTTP status: the kind of the error, and what to do; "" is for all others.
 
-    See `refusal`.
+    See `refusal`, and `refusal_in` where only the text of an error tells it from others.
     """
     extra_hosts: ClassVar[tuple[str, ...]] = ()
     """Hosts beside those of `base_urls` that the connector may ask, for example for a certificate."""
@@ -216,6 +137,18 @@ class Connector(_Declared):
         """What the status table says of this condition; UNKNOWN where it does not have it."""
         return self.statuses.get(condition or "", UNKNOWN)
 
+    def refund(
+        self, fields: Fields, condition: str | None, *, failure: ErrorInfo | None = None, **facts: Unpack[RefundFacts]
+    ) -> Refund:
+        """The refund that these fields describe, with what the status table says of this condition.
+
+        ``failure`` is its error only where the table says that it failed. Its `problems` are those of the fields, and
+        its ``connector_status`` is the condition unless the facts have another.
+        """
+        status = self.status_of(condition)
+        told: RefundFacts = {"connector_status": condition, "error": failure if status is FAILED else None, **facts}
+        return Refund(status=status, problems=fields.problems, **told)
+
     def refusal(
         self, *keys: str | int | None, code: str | None = None, request_id: str | None = None
     ) -> RefundryError | None:
@@ -226,6 +159,13 @@ class Connector(_Declared):
                 return kind(f"{self.title} refused the request: {advice}", code=code, request_id=request_id)
         return None
 
+    def refusal_in(
+        self, text: str | None, *, code: str | None = None, request_id: str | None = None
+    ) -> RefundryError | None:
+        """As `refusal`, where no code tells errors apart: each key is a pattern, looked for in the processor's text."""
+        found = (key for key in self.refusals if re.search(str(key), text or "", re.IGNORECASE))
+        return self.refusal(*found, code=code, request_id=request_id)
+
 
 def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:
     """The settings of a connector, its own first and those that every connector has last."""
@@ -235,9 +175,9 @@ def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:
 @lru_cache(maxsize=256)
 def _settings_of(connector: Any) -> tuple[Setting, ...]:
     described = [
-        attrs.evolve(field.metadata[_METADATA], name=field.name)
+        attrs.evolve(field.metadata[METADATA], name=field.name)
         for field in _fields(connector)
-        if _METADATA in field.metadata
+        if METADATA in field.metadata
     ]
     shared = {field.name for field in _fields(Connector)}
     return tuple(sorted(described, key=lambda one: one.name in shared))

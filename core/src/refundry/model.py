@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from refundry.errors import InvalidQuery, MappingError
+from refundry.query import RefundQuery as RefundQuery
+from refundry.query import own_copy, usable
 from refundry.status import FAILED as FAILED
 from refundry.status import MANUAL_REVIEW as MANUAL_REVIEW
 from refundry.status import PENDING as PENDING
@@ -22,12 +25,6 @@ if TYPE_CHECKING:
     from refundry.http import Response
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_LONGEST_IDENTIFIER = 512
-
-
-def _own_copy(value: Mapping[str, str] | None) -> Mapping[str, str]:
-    return dict(value) if value else {}
 
 
 def _aware_utc(instance: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
@@ -92,81 +89,6 @@ class ErrorInfo:
 
 
 @attrs.frozen(kw_only=True)
-class RefundQuery:
-    """What is known about a refund that is asked for. Each connector declares which of these it needs."""
-
-    merchant_refund_id: str | None = None
-    connector_refund_id: str | None = None
-    connector_transaction_id: str | None = None
-    refund_reason: str | None = None
-    payment_method_type: str | None = None
-    currency: str | None = None
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
-    """What one processor alone needs, by the names that its README documents."""
-
-    def __attrs_post_init__(self) -> None:
-        for name, value in self.items():
-            _check_identifier(name, value)
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Self:
-        """A query from a mapping; ``refund_id`` is another name of ``connector_refund_id``.
-
-        Raises `InvalidQuery` for an unknown name or a value that no identifier has.
-        """
-        named = dict(fields)
-        if "refund_id" in named:
-            alias = named.pop("refund_id")
-            if named.setdefault("connector_refund_id", alias) != alias:
-                raise InvalidQuery("refund_id and connector_refund_id are the same thing and differ: give one of them")
-        unknown = named.keys() - _QUERY_FIELDS
-        if unknown:
-            raise InvalidQuery(f"unknown query field {min(unknown)!r}: use {', '.join(_QUERY_FIELDS)}")
-        return cls(**named)
-
-    @property
-    def refund_id(self) -> str | None:
-        """Another name of `connector_refund_id`."""
-        return self.connector_refund_id
-
-    def items(self) -> Iterator[tuple[str, str]]:
-        """The given identifiers, those of the metadata as ``metadata.<key>``."""
-        for name in _QUERY_NAMES:
-            value = getattr(self, name)
-            if value is not None:
-                yield name, value
-        for key, value in self.metadata.items():
-            yield f"metadata.{key}", value
-
-    def given(self) -> frozenset[str]:
-        """The names of the given identifiers."""
-        return frozenset(name for name, _ in self.items())
-
-
-_QUERY_FIELDS = dict.fromkeys(field.name for field in attrs.fields(RefundQuery)).keys()
-_QUERY_NAMES = tuple(name for name in _QUERY_FIELDS if name != "metadata")
-
-
-def _usable(name: str, value: str | None) -> str | None:
-    try:
-        _check_identifier(name, value)
-    except InvalidQuery:
-        return None
-    return value
-
-
-def _check_identifier(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidQuery(f"{name} must be text, not {type(value).__name__}")
-    if not value.strip():
-        raise InvalidQuery(f"{name} is empty: leave it out or give the identifier")
-    if len(value) > _LONGEST_IDENTIFIER:
-        raise InvalidQuery(f"{name} is longer than {_LONGEST_IDENTIFIER} characters")
-    if _CONTROL.search(value):
-        raise InvalidQuery(f"{name} holds a control character: give the identifier as the processor wrote it")
-
-
-@attrs.frozen(kw_only=True)
 class Refund:
     """One refund as one processor described it at one moment."""
 
@@ -180,7 +102,7 @@ class Refund:
     error: ErrorInfo | None = None
     status_code: int | None = None
     """HTTP status of the answer that this was read from."""
-    response_headers: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy, repr=False, eq=False)
+    response_headers: Mapping[str, str] = attrs.field(factory=dict, converter=own_copy, repr=False, eq=False)
     refund_amount: Money | None = None
     payment_amount: int | None = None
     """The payment's amount in minor units of the refund's currency, where the answer has it."""
@@ -190,7 +112,7 @@ class Refund:
     processed_at: datetime | None = attrs.field(default=None, validator=_aware_utc)
     acquirer_reference_number: str | None = None
     """With it the customer's bank can trace the money."""
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=own_copy)
     """What the processor needs to be asked for this refund again."""
     problems: tuple[str, ...] = ()
     """What could not be read, each with its field; the field itself is None then."""
@@ -200,11 +122,11 @@ class Refund:
     def query(self) -> RefundQuery:
         """The query that asks for this refund again, without free text that no identifier has."""
         return RefundQuery(
-            merchant_refund_id=_usable("merchant_refund_id", self.merchant_refund_id),
-            connector_refund_id=_usable("connector_refund_id", self.connector_refund_id),
-            connector_transaction_id=_usable("connector_transaction_id", self.connector_transaction_id),
+            merchant_refund_id=usable("merchant_refund_id", self.merchant_refund_id),
+            connector_refund_id=usable("connector_refund_id", self.connector_refund_id),
+            connector_transaction_id=usable("connector_transaction_id", self.connector_transaction_id),
             currency=self.refund_amount.currency if self.refund_amount else None,
-            metadata={key: value for key, value in self.metadata.items() if _usable(key, value)},
+            metadata={key: value for key, value in self.metadata.items() if usable(key, value)},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -247,11 +169,15 @@ class Window:
     until: datetime = attrs.field(validator=_aware_utc)
     connector_transaction_id: str | None = None
     page_size: int = attrs.field(default=100, validator=attrs.validators.ge(1))
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=_own_copy)
+    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=own_copy)
 
     def widened(self, by: timedelta) -> Self:
         """So much more on either side, where no document says whether the ends count."""
         return attrs.evolve(self, since=self.since - by, until=self.until + by)
+
+    def unix(self) -> tuple[int, int]:
+        """``since`` and ``until`` in whole Unix seconds, of which no second of the window is left out."""
+        return math.floor(self.since.timestamp()), math.ceil(self.until.timestamp())
 
     def covers(self, moment: datetime) -> bool:
         """Whether this moment lies in the window."""
@@ -271,14 +197,20 @@ class RefundPage:
     """Text that only the connector reads."""
 
 
+def _query_of(event: RefundEvent) -> RefundQuery:
+    if event.refund is None:
+        raise InvalidQuery("an event needs a refund, or the query that asks for it")
+    return event.refund.query()
+
+
 @attrs.frozen(kw_only=True)
 class RefundEvent:
     """What one webhook says about one refund."""
 
-    query: RefundQuery
-    """The identifiers in the event."""
     refund: Refund | None = None
     """None makes the event a hint: ask the processor."""
+    query: RefundQuery = attrs.field(default=attrs.Factory(_query_of, takes_self=True))
+    """The identifiers in the event: those of the refund where it has one."""
     event_id: str | None = None
     """The processor's identifier of the event, or a digest of the event where it has none: duplicates share it."""
     foreign: bool = False

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from refundry import money, times
-from refundry.errors import InvalidQuery, MappingError
+from refundry.errors import AmbiguousRefund, InvalidQuery, MappingError, NotARefund, RefundNotFound
 from refundry.model import Money, Refund, RefundEvent, RefundPage, RefundQuery
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ class Fields:
         if not isinstance(found, list):
             raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
         return found
+
+    def several(self, *path: str) -> list[Any]:
+        """What XML has at this path once or several times: it looks like a list only when it comes again."""
+        found = self.get(*path)
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
 
     def required_items(self, *path: str) -> list[Any]:
         """The list at this path, which must be there: an answer without it is no empty list. Raises `MappingError`."""
@@ -173,6 +180,42 @@ def _as_text(value: object) -> str | None:
         except ValueError:
             return None
     return None
+
+
+def asked_refund(
+    query: RefundQuery,
+    items: Iterable[object],
+    *,
+    own_id: Callable[[Fields], str | None],
+    reference: Callable[[Fields], str | None],
+    is_refund: Callable[[Fields], bool] = lambda item: True,
+) -> Fields:
+    """Of the items of a payment the refund that is asked for: by its own id, else by the merchant's, else the only one.
+
+    ``own_id`` and ``reference`` read these of an item. Raises `AmbiguousRefund` where several fit, `NotARefund` where
+    what fits is no refund, and `RefundNotFound` where nothing fits; but `MappingError` where what cannot be read may be
+    what is asked for.
+    """
+    read = own_id if query.connector_refund_id else reference
+    asked = query.connector_refund_id or query.merchant_refund_id
+    fitting, problems = [], []
+    for item in items:
+        try:
+            fields = Fields(item, where="refund")
+            if asked is None or read(fields) == asked:
+                fitting.append(fields)
+        except MappingError as error:
+            problems.append(error)
+    refunds = [fields for fields in fitting if is_refund(fields)]
+    if len(refunds) > 1:
+        raise AmbiguousRefund("several refunds of the payment fit: ask with connector_refund_id")
+    if refunds:
+        return refunds[0]
+    if problems:
+        raise problems[0]
+    if fitting:
+        raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
+    raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
 
 def page(

@@ -103,3 +103,9 @@ def required_header(event: Event, name: str) -> str:
     if value is None:
         raise SignatureError(f"the header {name} is missing")
     return value
+
+
+def header_pairs(event: Event, name: str, separator: str = ",") -> list[tuple[str, str]]:
+    """The parts of a header like ``t=1,v1=abc``, in order. Raises `SignatureError` when it is missing or empty."""
+    parts = (part.strip().partition("=") for part in required_header(event, name).split(separator))
+    return [(key.strip(), value.strip()) for key, _, value in parts]

@@ -31,6 +31,18 @@ def from_milliseconds(value: object) -> datetime:
     return from_unix(value, per_second=1000)
 
 
+def from_seconds_or_milliseconds(value: object) -> datetime:
+    """A time from a Unix time whose unit only its size tells; one with a fraction is in seconds.
+
+    Raises `ValueError`, with a text that can be shown.
+    """
+    if isinstance(value, Decimal):
+        return from_unix(value)
+    # The seconds of today, read as milliseconds, lie in 1970; its milliseconds, read as seconds, after the year 4900.
+    moment = from_milliseconds(value)
+    return moment if moment.year >= 1973 else from_unix(value)
+
+
 def from_iso(value: object, *, zone: tzinfo | None = None) -> datetime:
     """A time from ISO 8601 or RFC 3339 text; ``zone`` is the processor's documented zone for a time without one.
 

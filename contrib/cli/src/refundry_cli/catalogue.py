@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import typer
 
@@ -35,7 +35,7 @@ def show_connector(name: str) -> ExitCode:
         f"{connector.title} ({connector.name})": [f"{one}: {'yes' if one in can else 'no'}" for one in HOOKS],
         "A get needs": _identifiers(connector) if "get" in can else [],
         "A list": _listing(connector) if "list" in can else [],
-        "Settings": _settings(connector),
+        "Settings": _settings(connector, can),
         "Hosts": [*_hosts(connector), *connector.extra_hosts],
         "Documentation": [f"{what}: {link}" for what, link in connector.documentation.items()],
     }
@@ -87,20 +87,24 @@ def _listing(connector: type[Connector]) -> list[str]:
     return lines
 
 
-def _settings(connector: type[Connector]) -> list[str]:
+def _settings(connector: type[Connector], can: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for one in settings_of(connector):
         where = variable(connector.name, one.name) + ("" if one.secret else f" or --setting {one.name}=...")
-        lines += [f"{one.name}: {one.help}", f"{_INDENT}{_terms(one)}; {where}"]
+        lines += [f"{one.name}: {one.help}", f"{_INDENT}{_terms(one, can)}; {where}"]
     if connector.credentials:
         choices = " or ".join(" with ".join(sorted(names)) for names in connector.credentials.alternatives)
-        lines.append(f"{', '.join(sorted(connector.credentials.needed_for))} needs {choices}")
+        lines.append(f"{_needing(connector.credentials.needed_for, can)} needs {choices}")
     return lines
 
 
-def _terms(one: Setting) -> str:
-    operations = ", ".join(sorted(one.needed_for))
-    return f"{'secret, ' if one.secret else ''}{f'needed for {operations}' if one.required else 'optional'}"
+def _terms(one: Setting, can: Sequence[str]) -> str:
+    need = f"needed for {_needing(one.needed_for, can)}" if one.required else "optional"
+    return f"secret, {need}" if one.secret else need
+
+
+def _needing(needed_for: Iterable[str], can: Sequence[str]) -> str:
+    return ", ".join(sorted(set(needed_for).intersection(can)))
 
 
 def _hosts(connector: type[Connector]) -> list[str]:

@@ -67,8 +67,8 @@ class Airwallex(Connector):
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     event_tolerance = timedelta(minutes=5)
 
-    client_id: str = setting(needed_for={"get", "list"}, help="Client ID, beside the API key")
-    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="API key that may read Payment Acceptance")
+    client_id: str = setting(help="Client ID, beside the API key")
+    api_key: str = setting(secret=True, help="API key that may read Payment Acceptance")
     webhook_secret: Secrets = signing_secrets(help="Secret of the webhook subscription")
     account_id: str | None = setting(
         default=None, help="Account (acct_...) to log in to, if the API key covers several accounts"
@@ -76,9 +76,7 @@ class Airwallex(Connector):
     connected_account_id: str | None = setting(
         default=None, help="Connected account (acct_...) to ask on behalf of, for platforms"
     )
-    api_version: str = setting(
-        default="2024-06-30", needed_for={"get", "list"}, help="API version (YYYY-MM-DD); status words depend on it"
-    )
+    api_version: str = setting(default="2024-06-30", help="API version (YYYY-MM-DD); status words depend on it")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -143,7 +141,7 @@ class Airwallex(Connector):
         # The name depends on the API version of the subscription: the refund itself says how it stands.
         refund = self._refund(fields.at("data", "object").value)
         is_foreign = self._is_foreign(fields)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"), foreign=is_foreign)]
+        return [RefundEvent(refund=refund, event_id=fields.text("id"), foreign=is_foreign)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         account = {"x-on-behalf-of": self.connected_account_id} if self.connected_account_id else {}

@@ -6,16 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 
+from refundry import errors
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_json
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -75,20 +67,18 @@ class AuthorizeDotNet(Connector):
         "chargebackReversal": "a dispute about a payment, taken back",
     }
     refusals = {
-        "E00040": (RefundNotFound, "the transaction is not in this account"),
-        **dict.fromkeys(REFUSED_CODES, (AuthenticationError, ACCOUNT)),
-        **dict.fromkeys(BUSY_CODES, (ProcessorUnavailable, "it could not answer, try again later")),
-        "": (ConnectorError, "an identifier is digits alone"),
+        "E00040": (errors.RefundNotFound, "the transaction is not in this account"),
+        **dict.fromkeys(REFUSED_CODES, (errors.AuthenticationError, ACCOUNT)),
+        **dict.fromkeys(BUSY_CODES, (errors.ProcessorUnavailable, "it could not answer, try again later")),
+        "": (errors.ConnectorError, "an identifier is digits alone"),
     }
     listing = Listing(basis="settled", max_days=31, complete=False, max_page_size=1000)
     settles_within = timedelta(days=1)
 
-    api_login_id: str = setting(secret=True, needed_for={"get", "list"}, help="API Login ID")
-    transaction_key: str = setting(secret=True, needed_for={"get", "list"}, help="Transaction Key (16 characters)")
+    api_login_id: str = setting(secret=True, help="API Login ID")
+    transaction_key: str = setting(secret=True, help="Transaction Key (16 characters)")
     signature_key: Secrets = signing_secrets(help="Signature Key (128 hexadecimal characters)")
-    currency: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="The account's currency (ISO 4217), which answers do not carry"
-    )
+    currency: str | None = setting(default=None, help="The account's currency (ISO 4217), which answers do not carry")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -141,7 +131,7 @@ class AuthorizeDotNet(Connector):
         return page(fields.items("transactions"), lambda item: self._hint(item, window), cursor=following)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = Fields(response.json())
         if fields.get("messages", "resultCode") != "Error":
             return None
@@ -157,7 +147,7 @@ class AuthorizeDotNet(Connector):
         return True
 
     @hookimpl
-    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+    def map_event(self, event: Event) -> Sequence[RefundEvent | errors.MappingError]:
         return each_event([event.json()], _map_notification)
 
     def _post(self, name: str, fields: Mapping[str, object]) -> Request:
@@ -194,7 +184,7 @@ def _map_notification(body: object) -> RefundEvent | None:
 def _accepted(response: Response) -> Fields:
     fields = Fields(response.json())
     if fields.word("messages", "resultCode") != "Ok":
-        raise MappingError("messages.resultCode is not Ok", field="messages.resultCode")
+        raise errors.MappingError("messages.resultCode is not Ok", field="messages.resultCode")
     return fields
 
 
@@ -202,7 +192,7 @@ def _check_type(fields: Fields, word: str | None) -> None:
     if word in REFUND_WORDS and fields.get("transactionType") is None:
         return
     if fields.required("transactionType") != REFUND_TYPE:
-        raise NotARefund("this transaction is not a refund: give the transId of the refund, not of its payment")
+        raise errors.NotARefund("this transaction is not a refund: give the transId of the refund, not of its payment")
 
 
 def _failure(fields: Fields) -> ErrorInfo | None:

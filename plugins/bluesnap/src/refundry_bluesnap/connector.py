@@ -55,8 +55,8 @@ class BlueSnap(Connector):
     # Sent again up to 11 times, 4 hours apart; the time has no zone, and nothing says that it is signed anew.
     event_tolerance = timedelta(days=4)
 
-    api_username: str = setting(needed_for={"get", "list"}, help="API Username of the API Credentials")
-    api_password: str = setting(secret=True, needed_for={"get", "list"}, help="API Password of the API Credentials")
+    api_username: str = setting(help="API Username of the API Credentials")
+    api_password: str = setting(secret=True, help="API Password of the API Credentials")
     webhook_key: Secrets = signing_secrets(default=Secrets(), help="Key of signed webhooks (IPN), where switched on")
 
     @hookimpl

@@ -9,19 +9,9 @@ from typing import Any
 
 import attrs
 
+from refundry import errors
 from refundry.auth import basic_auth
-from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -72,18 +62,20 @@ class Braintree(Connector):
         "settlement_failed": "of the older SDKs: the GraphQL API has no such status",
     }
     refusals = {
-        "AUTHENTICATION": (AuthenticationError, "check public_key, private_key and the environment"),
-        "AUTHORIZATION": (AuthenticationError, "the API key may not read refunds"),
-        "NOT_FOUND": (RefundNotFound, "no such identifier in this account"),
-        "RESOURCE_LIMIT": (RateLimited, "ask less often"),
-        "INTERNAL": (ProcessorUnavailable, "it could not answer, try again later"),
-        "SERVICE_AVAILABILITY": (ProcessorUnavailable, "it could not answer, try again later"),
-        "": (ConnectorError, "check the identifiers"),
+        "AUTHENTICATION": (errors.AuthenticationError, "check public_key, private_key and the environment"),
+        "AUTHORIZATION": (errors.AuthenticationError, "the API key may not read refunds"),
+        "NOT_FOUND": (errors.RefundNotFound, "no such identifier in this account"),
+        "RESOURCE_LIMIT": (errors.RateLimited, "ask less often"),
+        "INTERNAL": (errors.ProcessorUnavailable, "it could not answer, try again later"),
+        "SERVICE_AVAILABILITY": (errors.ProcessorUnavailable, "it could not answer, try again later"),
+        "": (errors.ConnectorError, "check the identifiers"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=50)
 
-    public_key: str = setting(help="Public Key of the API key (Settings, API)")
-    private_key: str = setting(secret=True, help="Private Key of the API key, which signs webhooks too")
+    public_key: str = setting(needed_for=ALWAYS, help="Public Key of the API key (Settings, API)")
+    private_key: str = setting(
+        secret=True, needed_for=ALWAYS, help="Private Key of the API key, which signs webhooks too"
+    )
     merchant_account_id: str | None = setting(
         default=None, needed_for={"list"}, help="Merchant Account ID, to list its refunds alone"
     )
@@ -100,9 +92,9 @@ class Braintree(Connector):
         if data.get("idFromLegacyId") is not None:
             return self._post(GET, {"id": data.required("idFromLegacyId")})
         if "node" not in data.value:
-            raise MappingError("data.node is missing", field="data.node")
+            raise errors.MappingError("data.node is missing", field="data.node")
         if data.get("node") is None:
-            raise RefundNotFound("Braintree knows nothing of this identifier in this account")
+            raise errors.RefundNotFound("Braintree knows nothing of this identifier in this account")
         # A short id is converted first, and that answer says nothing of the refund.
         return attrs.evolve(self._refund(data.get("node")), raw=response.body)
 
@@ -128,7 +120,7 @@ class Braintree(Connector):
         return page(found.required_items("edges"), lambda edge: self._refund(Fields(edge).get("node")), cursor=cursor)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = Fields(response.json())
         if not fields.items("errors"):
             return None
@@ -144,7 +136,7 @@ class Braintree(Connector):
         form = form_of(event)
         payload = form.get("bt_payload", "")
         if not PAYLOAD.fullmatch(payload):
-            raise SignatureError("bt_payload is missing or not base64: pass the raw body")
+            raise errors.SignatureError("bt_payload is missing or not base64: pass the raw body")
         pairs = [pair.partition("|") for pair in form.get("bt_signature", "").split("&")]
         # Braintree's own libraries accept a signature over the payload with a line end more.
         expected = [self._sign(payload), self._sign(f"{payload}\n")]
@@ -193,7 +185,9 @@ class Braintree(Connector):
         problems: list[str] = []
         fields = Fields(body, problems=problems)
         if fields.text("__typename") not in (None, "Refund"):
-            raise NotARefund("this identifier is not a refund's: give the id of the refund, not of its transaction")
+            raise errors.NotARefund(
+                "this identifier is not a refund's: give the id of the refund, not of its transaction"
+            )
         refund_id, word = fields.required("id"), fields.word("status")
         status = self.status_of(word)
         history = [Fields(one, where="statusHistory", problems=problems) for one in _history(fields)]

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from refundry import errors
 from refundry.auth import header_auth
-from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.connector import ALWAYS, Connector, Listing, Secrets, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -27,9 +20,9 @@ from refundry.times import from_milliseconds, to_iso
 REFUND_EVENTS = {"REFUND_STATUS_WEBHOOK": "refund", "AUTO_REFUND_STATUS_WEBHOOK": "auto_refund"}
 REFUND_ROWS = ("REFUND", "REFUND_REVERSAL")
 
-REFUSED = (AuthenticationError, "check client_id, client_secret and environment, and that refunds are enabled")
-BUSY = (ProcessorUnavailable, "it could not answer, try again later")
-INVALID = (ConnectorError, "check the identifiers and api_version")
+REFUSED = (errors.AuthenticationError, "check client_id, client_secret and environment, and that refunds are enabled")
+BUSY = (errors.ProcessorUnavailable, "it could not answer, try again later")
+INVALID = (errors.ConnectorError, "check the identifiers and api_version")
 
 
 class Cashfree(Connector):
@@ -57,7 +50,7 @@ class Cashfree(Connector):
     refusals = {
         **dict.fromkeys(("authentication_error", "feature_not_enabled"), REFUSED),
         **dict.fromkeys(("api_error", "api_connection_error", "bad_gateway_error"), BUSY),
-        404: (RefundNotFound, "no such refund of this order"),
+        404: (errors.RefundNotFound, "no such refund of this order"),
         **dict.fromkeys((400, 409, 422), INVALID),
     }
     identifiers = (frozenset({"connector_transaction_id", "merchant_refund_id"}),)
@@ -67,12 +60,14 @@ class Cashfree(Connector):
     settles_within = timedelta(days=14)  # 10 business days, with two weekends
     event_tolerance = timedelta(minutes=5)
 
-    client_id: str = setting(needed_for={"get", "list"}, help="Client ID (App ID) of the API key")
-    client_secret: str = setting(secret=True, help="Client Secret (Secret Key) of the API key; it also signs webhooks")
+    client_id: str = setting(help="Client ID (App ID) of the API key")
+    client_secret: str = setting(
+        secret=True, needed_for=ALWAYS, help="Client Secret (Secret Key) of the API key; it also signs webhooks"
+    )
     webhook_secret: Secrets = signing_secrets(
         default=None, help="Client Secrets of other active API keys, where one of them signs the webhooks"
     )
-    api_version: str = setting(default="2025-01-01", needed_for={"get", "list"}, help="API version (a date)")
+    api_version: str = setting(default="2025-01-01", help="API version (a date)")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -99,12 +94,12 @@ class Cashfree(Connector):
         return page(rows, _hint, cursor=fields.word("cursor") if rows else None)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         status = response.status_code
         if status < 400:
             return None
         if status == 429:
-            return RateLimited("Cashfree asks for fewer requests", retry_after=_wait(response))
+            return errors.RateLimited("Cashfree asks for fewer requests", retry_after=_wait(response))
         fields = Fields(response.json())
         return self.refusal(fields.required("type"), status, code=fields.text("code"))
 
@@ -124,7 +119,7 @@ class Cashfree(Connector):
         if place is None:
             return []
         refund = self._refund(fields.at("data", place).value)
-        return [RefundEvent(query=refund.query(), refund=refund, occurred_at=fields.iso_time("event_time"))]
+        return [RefundEvent(refund=refund, occurred_at=fields.iso_time("event_time"))]
 
     def _request(self, path: str, body: object = None) -> Request:
         auth = header_auth({"x-client-id": self.client_id, "x-client-secret": self.client_secret})

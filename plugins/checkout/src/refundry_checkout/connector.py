@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from refundry import errors
 from refundry.auth import basic_auth, bearer_auth, client_credentials_request, read_oauth_token, token_auth
 from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
-from refundry.errors import (
-    AmbiguousRefund,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -66,7 +58,7 @@ class Checkout(Connector):
         "Return": "an action beside the refunds: a bank sent a payout back, or called a payment back",
         "payment_returned": "the webhook of the action Return",
     }
-    refusals = {422: (ConnectorError, "it found the request invalid, check the identifiers")}
+    refusals = {422: (errors.ConnectorError, "it found the request invalid, check the identifiers")}
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
         frozenset({"connector_transaction_id", "merchant_refund_id"}),
@@ -78,13 +70,11 @@ class Checkout(Connector):
     request_id_header = "Cko-Request-Id"
     visible_after = timedelta(minutes=10)
 
-    secret_key: str | None = setting(secret=True, default=None, needed_for={"get", "list"}, help="Secret key (sk_...)")
-    client_id: str | None = setting(default=None, needed_for={"get", "list"}, help="Access key ID, if no secret key")
-    client_secret: str | None = setting(secret=True, default=None, needed_for={"get", "list"}, help="Access key secret")
-    scope: str = setting(default="gateway", needed_for={"get", "list"}, help="Scope that the access key has")
-    prefix: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="Prefix of the account's API base URL; none: the shared host"
-    )
+    secret_key: str | None = setting(secret=True, default=None, help="Secret key (sk_...)")
+    client_id: str | None = setting(default=None, help="Access key ID, if no secret key")
+    client_secret: str | None = setting(secret=True, default=None, help="Access key secret")
+    scope: str = setting(default="gateway", help="Scope that the access key has")
+    prefix: str | None = setting(default=None, help="Prefix of the account's API base URL; none: the shared host")
     webhook_signature_key: Secrets = signing_secrets(help="Signature key of the workflow's webhook action")
     webhook_authorization: str | None = setting(
         secret=True, default=None, needed_for={"webhook"}, help="Authorization header key of the webhook action, if any"
@@ -132,7 +122,7 @@ class Checkout(Connector):
         return read_oauth_token(response)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         # Other refusals say by their status what there is to know, mostly with an empty body.
         if response.status_code != 422:
             return None
@@ -148,7 +138,7 @@ class Checkout(Connector):
         check_hmac(self.webhook_signature_key.candidates(), event.body, given)
         expected = self.webhook_authorization
         if expected and not same(expected, required_header(event, "Authorization")):
-            raise SignatureError("the header Authorization is not the setting webhook_authorization")
+            raise errors.SignatureError("the header Authorization is not the setting webhook_authorization")
         return True
 
     @hookimpl
@@ -162,7 +152,7 @@ class Checkout(Connector):
         refund = self._refund(data, kind, refund_id, data.text("id"), currency)
         # An event is made seconds after what it tells: so dated, a pending one would outdate the outcome of a get.
         occurred_at = None if refund.processed_at else _made_at(fields)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("id"), occurred_at=occurred_at)]
+        return [RefundEvent(refund=refund, event_id=fields.text("id"), occurred_at=occurred_at)]
 
     def _get(self, payment: str | None, *rest: str) -> Request:
         auth = bearer_auth(self.secret_key) if self.secret_key else token_auth
@@ -192,7 +182,7 @@ class Checkout(Connector):
 def _actions(response: Response) -> list[object]:
     actions = response.json()
     if not isinstance(actions, list):
-        raise MappingError("the body is not a list of actions", field="body")
+        raise errors.MappingError("the body is not a list of actions", field="body")
     return actions
 
 
@@ -206,14 +196,14 @@ def _asked_action(query: RefundQuery, response: Response) -> Fields:
     if len(refunds) == 1:
         return Fields(refunds[0])
     if refunds:
-        raise AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
+        raise errors.AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
     for action in map(Fields, actions):
         # One that cannot be read may be the one that is asked for.
         action.required("id")
         action.required("type")
     if named and name == "id":
-        raise NotARefund("this id belongs to an action of the payment that is no refund")
-    raise RefundNotFound("the payment has no such refund, or does not show it yet")
+        raise errors.NotARefund("this id belongs to an action of the payment that is no refund")
+    raise errors.RefundNotFound("the payment has no such refund, or does not show it yet")
 
 
 def _condition(action: Fields) -> str:

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
+from refundry import errors
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Auth, Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -72,8 +65,11 @@ class CyberSource(Connector):
         "SETTLE_INITIATED": "a sale's word: the customer's bank is at it",
     }
     refusals = {
-        400: (ConnectorError, "its code says why"),
-        401: (AuthenticationError, "check merchant_id, key_id, shared_secret, environment and this machine's clock"),
+        400: (errors.ConnectorError, "its code says why"),
+        401: (
+            errors.AuthenticationError,
+            "check merchant_id, key_id, shared_secret, environment and this machine's clock",
+        ),
     }
     # 2,500 are allowed, which may make an answer larger than the client takes.
     listing = Listing(basis="created", max_page_size=1000)
@@ -81,26 +77,22 @@ class CyberSource(Connector):
     visible_after = timedelta(minutes=25)  # "not found" is to be asked again five times, five minutes apart
     schedule = Schedule(first=timedelta(minutes=5))
 
-    merchant_id: str = setting(needed_for={"get", "list"}, help="Merchant ID or Organization ID")
-    key_id: str = setting(needed_for={"get", "list"}, help="Key of the REST shared secret, a UUID (Key Management)")
-    shared_secret: str = setting(
-        secret=True, needed_for={"get", "list"}, help="Shared Secret of that key, in base64 (Key Management)"
-    )
-    signature_scheme: str = setting(
-        default="jwt", needed_for={"get", "list"}, help="jwt, or http for the HTTP Signature that is being withdrawn"
-    )
+    merchant_id: str = setting(help="Merchant ID or Organization ID")
+    key_id: str = setting(help="Key of the REST shared secret, a UUID (Key Management)")
+    shared_secret: str = setting(secret=True, help="Shared Secret of that key, in base64 (Key Management)")
+    signature_scheme: str = setting(default="jwt", help="jwt, or http for the HTTP Signature that is being withdrawn")
     webhook_key: Secrets = signing_secrets(help="Digital signature key, in base64; several by key id while they change")
 
     def __attrs_post_init__(self) -> None:
         if self.signature_scheme not in SCHEMES:
-            raise ConfigurationError(f"the setting signature_scheme must be {' or '.join(SCHEMES)}")
+            raise errors.ConfigurationError(f"the setting signature_scheme must be {' or '.join(SCHEMES)}")
         secrets = [("shared_secret", self.shared_secret), *(("webhook_key", key) for key in self.webhook_key.every())]
         for name, secret in secrets:
             try:
                 decode_base64(secret, name)
             except ValueError:
                 advice = "copy it whole from the Business Center"
-                raise ConfigurationError(f"the setting {name} is not base64: {advice}") from None
+                raise errors.ConfigurationError(f"the setting {name} is not base64: {advice}") from None
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -111,7 +103,9 @@ class CyberSource(Connector):
     def map_refund(self, response: Response) -> Refund:
         fields = Fields(response.json())
         if not transactions.is_refund(fields):
-            raise NotARefund("this is no refund but another transaction: ask with the id that the refund call gave")
+            raise errors.NotARefund(
+                "this is no refund but another transaction: ask with the id that the refund call gave"
+            )
         return self._refund(fields)
 
     @hookimpl
@@ -134,12 +128,12 @@ class CyberSource(Connector):
         fields = Fields(response.json())
         items, total = fields.at("_embedded").items("transactionSummaries"), fields.get("totalCount")
         if type(total) is not int:
-            raise MappingError("totalCount is missing or not a number", field="totalCount")
+            raise errors.MappingError("totalCount is missing or not a number", field="totalCount")
         reached = int(cursor or 0) + len(items)
         return page(items, self._listed, cursor=str(reached) if items and reached < total else None)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         code = transactions.refusal_code(response) if response.status_code == 400 else None
         return self.refusal(response.status_code, code=code)
 
@@ -155,7 +149,7 @@ class CyberSource(Connector):
         return True
 
     @hookimpl
-    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+    def map_event(self, event: Event) -> Sequence[RefundEvent | errors.MappingError]:
         fields = Fields(event.json())
         if not (fields.text("eventType") or "").startswith(REFUND_EVENTS):
             return []
@@ -201,5 +195,5 @@ def _event(item: object, event_id: str | None) -> RefundEvent:
     # A sale's event looks alike, so it only says what to ask for; the answer says what it is.
     query = RefundQuery(connector_refund_id=subject.text("id") or subject.text("transactionId"))
     if not query.given():
-        raise MappingError("the event names no transaction", field="payload")
+        raise errors.MappingError("the event names no transaction", field="payload")
     return RefundEvent(query=query, event_id=event_id)

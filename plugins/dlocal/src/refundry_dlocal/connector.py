@@ -51,7 +51,7 @@ class DLocal(Connector):
     event_tolerance = timedelta(days=8)
 
     login: str = setting(needed_for={"get", "webhook"}, help="x-login of the Integration page")
-    trans_key: str = setting(secret=True, needed_for={"get"}, help="x-trans-key of the Integration page")
+    trans_key: str = setting(secret=True, help="x-trans-key of the Integration page")
     secret_key: str = setting(secret=True, needed_for={"get", "webhook"}, help="Secret key of the Integration page")
 
     @hookimpl
@@ -104,20 +104,16 @@ class DLocal(Connector):
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        word = fields.word("status")
-        status = self.status_of(word)
-        failure = ErrorInfo.of(code=fields.text("status_code"), message=fields.text("status_detail"))
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=ErrorInfo.of(code=fields.text("status_code"), message=fields.text("status_detail")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=_payment_of(fields),
             merchant_refund_id=fields.text("order_refund_id"),
-            status=status,
-            connector_status=word,
-            error=failure if status is FAILED else None,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),
             created_at=fields.iso_time("created_date"),
-            problems=fields.problems,
         )
 
 

@@ -7,16 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from html import escape
 from typing import Any
 
+from refundry import errors
 from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Moment, Request, Response, WireRequest, parse_form
 from refundry.model import ErrorInfo, Refund, RefundPage, RefundQuery, Window
@@ -32,8 +24,8 @@ APPROVED = "APPROVAL"
 # Days are the account's own, whose zone may be up to this far from UTC.
 ZONES = timedelta(days=1)
 
-REFUSED = (AuthenticationError, "check merchant_id, user_id, pin, vendor_id, environment and the user's rights")
-BUSY = (ProcessorUnavailable, "it could not answer, try again later")
+REFUSED = (errors.AuthenticationError, "check merchant_id, user_id, pin, vendor_id, environment and the user's rights")
+BUSY = (errors.ProcessorUnavailable, "it could not answer, try again later")
 
 
 class Elavon(Connector):
@@ -62,20 +54,18 @@ class Elavon(Connector):
     unmapped = {"DELETE": "a type of transaction: a void, which does not say whether of a return or of a sale"}
     # By code; the empty one stands for all others.
     refusals = {
-        "5040": (RefundNotFound, "no such transaction in this account"),
+        "5040": (errors.RefundNotFound, "no such transaction in this account"),
         **dict.fromkeys(("4000", "4013", "4014", "4016", "4019", "4025"), REFUSED),
         **dict.fromkeys(("3000", "3001", "3002", "3003", "4017", "4022"), BUSY),
-        "": (ConnectorError, "check the identifier"),
+        "": (errors.ConnectorError, "check the identifier"),
     }
     listing = Listing(basis="created", complete=False)
 
-    merchant_id: str = setting(needed_for={"get", "list"}, help="Account ID of Converge (6 or 7 digits)")
-    user_id: str = setting(needed_for={"get", "list"}, help="User ID of an API user who may view batches")
-    pin: str = setting(secret=True, needed_for={"get", "list"}, help="Terminal PIN of that user")
-    vendor_id: str | None = setting(default=None, needed_for={"get", "list"}, help="Vendor ID, for integrators")
-    currency: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="The terminal's currency (ISO 4217), which answers may not carry"
-    )
+    merchant_id: str = setting(help="Account ID of Converge (6 or 7 digits)")
+    user_id: str = setting(help="User ID of an API user who may view batches")
+    pin: str = setting(secret=True, help="Terminal PIN of that user")
+    vendor_id: str | None = setting(default=None, help="Vendor ID, for integrators")
+    currency: str | None = setting(default=None, help="The terminal's currency (ISO 4217), which answers may not carry")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -85,11 +75,11 @@ class Elavon(Connector):
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         transactions = [Fields(item, where="txn") for item in _items(response)]
         if not transactions:
-            raise RefundNotFound("Elavon does not know this transaction in this account")
+            raise errors.RefundNotFound("Elavon does not know this transaction in this account")
         for fields in transactions:
             if fields.required("ssl_txn_id") == query.connector_refund_id:
                 return self._refund(fields, query.currency)
-        raise MappingError("the answer is about another transaction", field="txn.ssl_txn_id")
+        raise errors.MappingError("the answer is about another transaction", field="txn.ssl_txn_id")
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
@@ -106,7 +96,7 @@ class Elavon(Connector):
         return page(_items(response), self._listed, cursor=None if ended else following.isoformat())
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = _answer(response)
         code = fields.text("errorCode")
         return None if fields.get("errorCode") is None else self.refusal(code, "", code=code)
@@ -151,7 +141,7 @@ def _elements(fields: Mapping[str, str]) -> str:
 def _answer(response: Response) -> Fields:
     root = response.xml()
     if root.tag not in ("txn", "txnlist"):
-        raise MappingError("the body is XML, and not of Converge: check base_url", field="txn")
+        raise errors.MappingError("the body is XML, and not of Converge: check base_url", field="txn")
     return Fields(xml_object(root))
 
 
@@ -162,7 +152,7 @@ def _items(response: Response) -> list[Any]:
     found = fields.get("txn")
     items = found if isinstance(found, list) else [] if found is None else [found]
     if fields.required("ssl_txn_count") != str(len(items)):
-        raise MappingError("the list is not complete: ssl_txn_count differs", field="ssl_txn_count")
+        raise errors.MappingError("the list is not complete: ssl_txn_count differs", field="ssl_txn_count")
     return items
 
 
@@ -171,7 +161,7 @@ def _word(fields: Fields) -> str | None:
     if kind == VOID_TYPE:
         return kind
     if kind != REFUND_TYPE:
-        raise NotARefund("this transaction is not a return: give the ssl_txn_id that the return call gave")
+        raise errors.NotARefund("this transaction is not a return: give the ssl_txn_id that the return call gave")
     return fields.word("ssl_trans_status")
 
 

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
+from refundry import errors
 from refundry.connector import Connector, setting
-from refundry.errors import (
-    AmbiguousRefund,
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Moment, Request, Response, WireRequest
 from refundry.model import ErrorInfo, Refund, RefundQuery
@@ -82,26 +72,24 @@ class Fiserv(Connector):
     }
     # By code, and where that is unknown, by HTTP status: the documents do not say which status comes with a code.
     refusals = {
-        "801": (RefundNotFound, "no such transaction of this merchant and environment"),
-        "758": (RefundNotFound, "no such transaction of this merchant and environment"),
-        "813": (RefundNotFound, "no such transaction of this merchant and environment"),
-        "760": (AmbiguousRefund, "several transactions fit: ask with connector_refund_id"),
-        "624": (RateLimited, "there were too many requests"),
-        400: (ConnectorError, "check the identifiers, merchant_id and terminal_id"),
-        401: (AuthenticationError, "check api_key, api_secret, the environment and this machine's clock"),
-        403: (AuthenticationError, "the API key lacks the right to ask for this merchant"),
-        404: (ConnectorError, "there is no such call: check base_url"),
-        425: (ProcessorUnavailable, "it is too early: try again later"),
-        "": (ConnectorError, "the answer holds an error"),
+        "801": (errors.RefundNotFound, "no such transaction of this merchant and environment"),
+        "758": (errors.RefundNotFound, "no such transaction of this merchant and environment"),
+        "813": (errors.RefundNotFound, "no such transaction of this merchant and environment"),
+        "760": (errors.AmbiguousRefund, "several transactions fit: ask with connector_refund_id"),
+        "624": (errors.RateLimited, "there were too many requests"),
+        400: (errors.ConnectorError, "check the identifiers, merchant_id and terminal_id"),
+        401: (errors.AuthenticationError, "check api_key, api_secret, the environment and this machine's clock"),
+        403: (errors.AuthenticationError, "the API key lacks the right to ask for this merchant"),
+        404: (errors.ConnectorError, "there is no such call: check base_url"),
+        425: (errors.ProcessorUnavailable, "it is too early: try again later"),
+        "": (errors.ConnectorError, "the answer holds an error"),
     }
     identifiers = tuple(frozenset({name}) for name in REFERENCES)
 
-    api_key: str = setting(secret=True, needed_for={"get"}, help="API Key of the workspace's credentials")
-    api_secret: str = setting(secret=True, needed_for={"get"}, help="API Secret that was shown with the API Key")
-    merchant_id: str = setting(needed_for={"get"}, help="Merchant ID (MID)")
-    terminal_id: str | None = setting(
-        default=None, needed_for={"get"}, help="Terminal ID (TID), if the merchant has it"
-    )
+    api_key: str = setting(secret=True, help="API Key of the workspace's credentials")
+    api_secret: str = setting(secret=True, help="API Secret that was shown with the API Key")
+    merchant_id: str = setting(help="Merchant ID (MID)")
+    terminal_id: str | None = setting(default=None, help="Terminal ID (TID), if the merchant has it")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -135,7 +123,7 @@ class Fiserv(Connector):
         )
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         status, body = response.status_code, response.json()
         if status < 300 and isinstance(body, list):
             return None
@@ -157,16 +145,16 @@ class Fiserv(Connector):
 def _asked_item(query: RefundQuery, response: Response) -> Fields:
     items = response.json()
     if not isinstance(items, list):
-        raise MappingError("the body is not a list of transactions", field="body")
+        raise errors.MappingError("the body is not a list of transactions", field="body")
     asked = query.connector_refund_id
     found = [item for item in map(Fields, items) if asked in (None, item.required(*DETAILS, "transactionId"))]
     if not found:
-        raise RefundNotFound("Fiserv knows no such transaction of this merchant and environment")
+        raise errors.RefundNotFound("Fiserv knows no such transaction of this merchant and environment")
     refunds = [item for item in found if item.required("gatewayResponse", "transactionType").upper() == "REFUND"]
     if not refunds:
-        raise NotARefund("this identifier belongs to a transaction that is no refund, probably to the charge")
+        raise errors.NotARefund("this identifier belongs to a transaction that is no refund, probably to the charge")
     if len(refunds) > 1:
-        raise AmbiguousRefund("several refunds have this identifier: ask with connector_refund_id")
+        raise errors.AmbiguousRefund("several refunds have this identifier: ask with connector_refund_id")
     return refunds[0]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.auth import token_auth
-from refundry.connector import Connector, Listing, setting
+from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, NotARefund, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, url_path
@@ -68,14 +68,10 @@ class GlobalPay(Connector):
     }
     listing = Listing(basis="created", max_page_size=100)
 
-    app_id: str = setting(needed_for={"get", "list"}, help="App ID, under Apps in the developer portal")
-    app_key: str = setting(secret=True, help="App Key of the same app, which also signs webhooks")
-    region: str | None = setting(
-        default=None, needed_for={"get", "list"}, help='"eu" for an account with data residency in the EU'
-    )
-    merchant_id: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="Merchant (MER_...) to ask on behalf of, for partners"
-    )
+    app_id: str = setting(help="App ID, under Apps in the developer portal")
+    app_key: str = setting(secret=True, needed_for=ALWAYS, help="App Key of the same app, which also signs webhooks")
+    region: str | None = setting(default=None, help='"eu" for an account with data residency in the EU')
+    merchant_id: str | None = setting(default=None, help="Merchant (MER_...) to ask on behalf of, for partners")
     account_name: str | None = setting(
         default=None, needed_for={"list"}, help="Transaction processing account to list, if the app has several"
     )
@@ -151,7 +147,7 @@ class GlobalPay(Connector):
         if fields.word("type") != "REFUND":
             return []
         refund = self._refund(fields)
-        return [RefundEvent(query=refund.query(), refund=refund)]
+        return [RefundEvent(refund=refund)]
 
     def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
         secret = _digest(moment.nonce.encode(), self.app_key)

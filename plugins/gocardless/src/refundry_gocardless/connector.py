@@ -7,17 +7,9 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from refundry import errors
 from refundry.auth import bearer_auth
-from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.connector import ALWAYS, Connector, Listing, Secrets, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -63,20 +55,20 @@ class GoCardless(Connector):
         "funds_returned": FAILED,  # the merchant has the money back
     }
     refusals = {
-        401: (AuthenticationError, "check access_token and the environment"),
-        403: (AuthenticationError, "the access token may not read refunds"),
-        404: (RefundNotFound, "no such refund in this account and environment"),
-        "": (ConnectorError, "it found the request invalid: check the identifiers"),
+        401: (errors.AuthenticationError, "check access_token and the environment"),
+        403: (errors.AuthenticationError, "the access token may not read refunds"),
+        404: (errors.RefundNotFound, "no such refund in this account and environment"),
+        "": (errors.ConnectorError, "it found the request invalid: check the identifiers"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=500)
     rate_limit = {"SANDBOX": 16, "PRODUCTION": 16}  # 1000 a minute
 
-    access_token: str = setting(
-        secret=True, needed_for={"get", "list"}, help="Access token, which may be read-only, or a partner's OAuth token"
-    )
+    access_token: str = setting(secret=True, help="Access token, which may be read-only, or a partner's OAuth token")
     webhook_endpoint_secret: Secrets = signing_secrets(help="Secret of the webhook endpoint")
     metadata_key: str | None = setting(
-        default=None, help="Key of a refund's metadata that holds your own refund id, if the reference is not it"
+        default=None,
+        needed_for=ALWAYS,
+        help="Key of a refund's metadata with your own refund id, if it is not the reference",
     )
 
     @hookimpl
@@ -110,7 +102,7 @@ class GoCardless(Connector):
         return page(fields.required_items("refunds"), self._refund, cursor=following)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         status = response.status_code
         if status < 400:
             return None
@@ -120,9 +112,9 @@ class GoCardless(Connector):
         code = next(filter(None, reasons), error.text("type"))
         facts: dict[str, Any] = {"code": code, "request_id": error.text("request_id")}
         if status == 429:
-            return RateLimited("GoCardless asks for fewer requests", retry_after=_wait(response), **facts)
+            return errors.RateLimited("GoCardless asks for fewer requests", retry_after=_wait(response), **facts)
         if status >= 500:
-            return ProcessorUnavailable("GoCardless has an error of its own: try again later", **facts)
+            return errors.ProcessorUnavailable("GoCardless has an error of its own: try again later", **facts)
         return self.refusal(status, "", **facts)
 
     @hookimpl
@@ -131,7 +123,7 @@ class GoCardless(Connector):
         return True
 
     @hookimpl
-    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+    def map_event(self, event: Event) -> Sequence[RefundEvent | errors.MappingError]:
         return each_event(Fields(event.json()).required_items("events"), self._event)
 
     @hookimpl

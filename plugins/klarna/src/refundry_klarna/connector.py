@@ -6,17 +6,9 @@ import json
 import re
 from typing import Any
 
+from refundry import errors
 from refundry.auth import basic_auth, header_auth
 from refundry.connector import Connector, Listing, one_of, setting
-from refundry.errors import (
-    AmbiguousRefund,
-    AuthenticationError,
-    ConfigurationError,
-    ConnectorError,
-    MappingError,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Params, Request, Response, url_path
 from refundry.model import Refund, RefundPage, RefundQuery, Window
@@ -62,9 +54,11 @@ class Klarna(Connector):
         "FEE_REFUND": "a row of a payout: Klarna gives a fee back to the merchant",
     }
     refusals = {
-        404: (RefundNotFound, "no such order or refund in this account"),
-        **dict.fromkeys((401, 403), (AuthenticationError, "check the credentials, their region and environment")),
-        **dict.fromkeys((400, 409, 413, 422), (ConnectorError, "check the identifiers and the dates")),
+        404: (errors.RefundNotFound, "no such order or refund in this account"),
+        **dict.fromkeys(
+            (401, 403), (errors.AuthenticationError, "check the credentials, their region and environment")
+        ),
+        **dict.fromkeys((400, 409, 413, 422), (errors.ConnectorError, "check the identifiers and the dates")),
     }
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
@@ -79,22 +73,14 @@ class Klarna(Connector):
     rate_limit = {"SANDBOX": 50, "PRODUCTION": 200}
     request_id_header = "Klarna-Correlation-Id"
 
-    username: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="Username shown beside the API key, to go with a password"
-    )
-    password: str | None = setting(
-        secret=True, default=None, needed_for={"get", "list"}, help="Password that belongs to the username"
-    )
-    api_key: str | None = setting(
-        secret=True, default=None, needed_for={"get", "list"}, help="Klarna API key, to be sent without a username"
-    )
-    region: str = setting(
-        default="eu", needed_for={"get", "list"}, help="Region of the merchant account: eu, na (North America) or oc"
-    )
+    username: str | None = setting(default=None, help="Username shown beside the API key, to go with a password")
+    password: str | None = setting(secret=True, default=None, help="Password that belongs to the username")
+    api_key: str | None = setting(secret=True, default=None, help="Klarna API key, to be sent without a username")
+    region: str = setting(default="eu", help="Region of the merchant account: eu, na (North America) or oc")
 
     def __attrs_post_init__(self) -> None:
         if self.region not in HOSTS:
-            raise ConfigurationError(f"the setting region must be {', '.join(HOSTS)}: it decides the host")
+            raise errors.ConfigurationError(f"the setting region must be {', '.join(HOSTS)}: it decides the host")
 
     @property
     def api_host(self) -> str:
@@ -146,7 +132,7 @@ class Klarna(Connector):
         return RefundPage(problems=found.problems, cursor=_cursor(references, 0, following))
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code < 400:
             return None
         status, facts = response.status_code, _error_facts(response)
@@ -192,11 +178,11 @@ def _asked_refund(query: RefundQuery, refunds: list[Any]) -> Fields:
     if len(named) == 1:
         return Fields(named[0], where="refunds")
     if named:
-        raise AmbiguousRefund(f"several refunds of this order have this {name}: ask with another identifier")
+        raise errors.AmbiguousRefund(f"several refunds of this order have this {name}: ask with another identifier")
     for refund in refunds:
         # One that cannot be read may be the one that is asked for.
         Fields(refund, where="refunds").required("refund_id")
-    raise RefundNotFound("the order has no such refund")
+    raise errors.RefundNotFound("the order has no such refund")
 
 
 def _returned(item: object) -> RefundQuery | None:
@@ -215,7 +201,7 @@ def _next_offset(fields: Fields) -> int | None:
         return None
     found = re.search(r"[?&]offset=(\d{1,9})(?![^&])", fields.required("pagination", "next"), re.ASCII)
     if found is None:
-        raise MappingError("the link to the next page has no offset", field="pagination.next")
+        raise errors.MappingError("the link to the next page has no offset", field="pagination.next")
     return int(found[1])
 
 
@@ -227,6 +213,6 @@ def _error_facts(response: Response) -> dict[str, Any]:
     """What an error says; nothing for one without a body, as a 401 may be."""
     try:
         fields = Fields(response.json())
-    except MappingError:
+    except errors.MappingError:
         return {}
     return {"code": fields.text("error_code"), "request_id": fields.text("correlation_id")}

@@ -6,16 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from refundry import errors
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -54,12 +47,12 @@ class MercadoPago(Connector):
     }
     # By code, and where that is unknown, by HTTP status. Other statuses say what there is to know.
     refusals = {
-        "2000": (RefundNotFound, "no such payment of this account"),
-        "2032": (RefundNotFound, "no such refund of this payment"),
-        "5": (AuthenticationError, "check access_token"),
-        400: (ConnectorError, "check the identifiers"),
-        401: (AuthenticationError, "check access_token"),
-        403: (AuthenticationError, "the access token may not read this payment"),
+        "2000": (errors.RefundNotFound, "no such payment of this account"),
+        "2032": (errors.RefundNotFound, "no such refund of this payment"),
+        "5": (errors.AuthenticationError, "check access_token"),
+        400: (errors.ConnectorError, "check the identifiers"),
+        401: (errors.AuthenticationError, "check access_token"),
+        403: (errors.AuthenticationError, "the access token may not read this payment"),
     }
     identifiers = (frozenset({"connector_transaction_id", "connector_refund_id"}),)
     # Refunds that Mercado Pago labels as hidden are missing.
@@ -70,9 +63,7 @@ class MercadoPago(Connector):
     # A notification is sent again for days, and nothing says that it is signed anew.
     event_tolerance = timedelta(days=8)
 
-    access_token: str = setting(
-        secret=True, needed_for={"get", "list"}, help="Access Token of the application (TEST-... or APP_USR-...)"
-    )
+    access_token: str = setting(secret=True, help="Access Token of the application (TEST-... or APP_USR-...)")
     webhook_secret: Secrets = signing_secrets(
         default=None, help="Secret signature of the application's webhooks; none for QR codes, which are not signed"
     )
@@ -125,7 +116,7 @@ class MercadoPago(Connector):
         return page(_each_refund(results), self._listed, cursor=None if is_last else str(following))
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if not 400 <= response.status_code < 500 or response.status_code == 429:
             return None
         code = _code(Fields(response.json()))
@@ -136,7 +127,9 @@ class MercadoPago(Connector):
         if not self.webhook_secret:
             return False
         if not event.params:
-            raise SignatureError("Mercado Pago signs the query of the address: pass the url that was called, with it")
+            raise errors.SignatureError(
+                "Mercado Pago signs the query of the address: pass the url that was called, with it"
+            )
         pairs = (part.strip().partition("=") for part in required_header(event, "x-signature").split(","))
         parts = {name: value for name, _, value in pairs}
         sent = parts.get("ts", "")
@@ -156,7 +149,7 @@ class MercadoPago(Connector):
         # The body is not signed, and of the payment it would say nothing more.
         payment = event.params.get("data.id")
         if not payment:
-            raise MappingError("the address that was called has no data.id", field="data.id")
+            raise errors.MappingError("the address that was called has no data.id", field="data.id")
         return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=fields.text("id"))]
 
     def _get(self, payment: str | None, *rest: str | None) -> Request:

@@ -55,14 +55,9 @@ class Mollie(Connector):
     key_prefixes = {"api_key": {"SANDBOX": ("test_",), "PRODUCTION": ("live_",)}}
     unsigned_events = True  # a payment's classic webhook, which names the payment alone
 
-    api_key: str | None = setting(
-        secret=True, default=None, needed_for={"get", "list"}, help="Test or live API key (test_... or live_...)"
-    )
+    api_key: str | None = setting(secret=True, default=None, help="Test or live API key (test_... or live_...)")
     access_token: str | None = setting(
-        secret=True,
-        default=None,
-        needed_for={"get", "list"},
-        help="Organization access token or OAuth token, if no key",
+        secret=True, default=None, help="Organization access token or OAuth token, if no key"
     )
     profile_id: str | None = setting(
         default=None, needed_for={"list"}, help="Profile ID (pfl_...), to list refunds with an access token"
@@ -143,7 +138,7 @@ class Mollie(Connector):
 
     def _event(self, entity: object, event_id: str | None, occurred_at: datetime | None) -> RefundEvent:
         refund = self._refund(entity)
-        return RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)
+        return RefundEvent(refund=refund, event_id=event_id, occurred_at=occurred_at)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)

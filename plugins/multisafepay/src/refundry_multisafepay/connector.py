@@ -6,18 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 
+from refundry import errors
 from refundry.auth import header_auth
 from refundry.connector import Connector, Listing, one_of, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -62,11 +53,11 @@ class MultiSafepay(Connector):
         "shipped": "a status of the order",
     }
     refusals = {
-        "1006": (RefundNotFound, "no such transaction or order for this API key"),
-        "1020": (AuthenticationError, "the account is blocked"),
-        "1023": (ProcessorUnavailable, "the gateway is down, try again later"),
-        "1032": (AuthenticationError, "check the API key, its site and the environment"),
-        "": (ConnectorError, "check the identifiers"),
+        "1006": (errors.RefundNotFound, "no such transaction or order for this API key"),
+        "1020": (errors.AuthenticationError, "the account is blocked"),
+        "1023": (errors.ProcessorUnavailable, "the gateway is down, try again later"),
+        "1032": (errors.AuthenticationError, "check the API key, its site and the environment"),
+        "": (errors.ConnectorError, "check the identifiers"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=1000)
     credentials = one_of({"api_key"}, {"account_api_key"}, needed_for={"list"})
@@ -88,7 +79,7 @@ class MultiSafepay(Connector):
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json()).at("data")
         if fields.required("type") != "refund":
-            raise NotARefund("this is a transaction of another type: give the refund's own transaction_id")
+            raise errors.NotARefund("this is a transaction of another type: give the refund's own transaction_id")
         order_id = fields.text("order_id")
         # A refund has its payment's order id, unless it was made with one of its own.
         is_own = order_id == query.merchant_refund_id
@@ -113,12 +104,12 @@ class MultiSafepay(Connector):
             return page(items, lambda item: self._related(item, order_id) or _untyped(item, order_id))
         items, pager = fields.required_items("data"), fields.at("pager")
         if items and not pager.value:
-            raise MappingError("pager is missing", field="pager")
+            raise errors.MappingError("pager is missing", field="pager")
         # The last page with data has a cursor too, which leads to an empty one.
         return page(items, self._listed, cursor=pager.word("cursor", "after") if items else None)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code in (401, 429) or response.status_code >= 500:
             return None
         fields = Fields(response.json())
@@ -133,14 +124,14 @@ class MultiSafepay(Connector):
         try:
             decoded = decode_base64(required_header(event, "Auth"), "the header Auth").decode()
         except ValueError:
-            raise SignatureError("the header Auth has no time and signature") from None
+            raise errors.SignatureError("the header Auth has no time and signature") from None
         sent, _, signature = decoded.partition(":")
         check_hmac([self.api_key.strip()], f"{sent}:".encode() + event.body, signature, digest="sha512")
         check_sent(event, sent, self.event_tolerance)
         return True
 
     @hookimpl
-    def map_event(self, event: Event) -> Sequence[RefundEvent | MappingError]:
+    def map_event(self, event: Event) -> Sequence[RefundEvent | errors.MappingError]:
         order = Fields(event.json())
         order_id = order.required("order_id")
         return each_event(order.items("related_transactions"), lambda item: self._event(item, order_id))

@@ -9,17 +9,8 @@ from typing import Any
 
 import attrs
 
-from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
-from refundry.errors import (
-    AmbiguousRefund,
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry import errors
+from refundry.connector import ALWAYS, Connector, Listing, Secrets, one_of, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_form
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -76,29 +67,25 @@ class NMI(Connector):
     unmapped = {"transaction.refund.success": "says that the refund was accepted, not how it stands: it is a hint"}
     # By what its text says, for there is no code.
     refusals = {
-        "rate limit": (RateLimited, "ask less often"),
+        "rate limit": (errors.RateLimited, "ask less often"),
         **dict.fromkeys(
             ("username/password", "security key", "authentication failed", "access denied", "permission"),
-            (AuthenticationError, "check the credentials and base_url"),
+            (errors.AuthenticationError, "check the credentials and base_url"),
         ),
-        "": (ConnectorError, "check the identifiers and base_url"),
+        "": (errors.ConnectorError, "check the identifiers and base_url"),
     }
     identifiers = (frozenset({"connector_refund_id"}), frozenset({"merchant_refund_id"}))
     listing = Listing(basis="updated")
     credentials = one_of({"security_key"}, {"username", "password"})
 
-    security_key: str | None = setting(
-        default=None, secret=True, needed_for={"get", "list"}, help="Security Key that may query"
-    )
-    username: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="User name, for an older account without a Security Key"
-    )
-    password: str | None = setting(
-        default=None, secret=True, needed_for={"get", "list"}, help="Password that belongs to the user name"
-    )
+    security_key: str | None = setting(default=None, secret=True, help="Security Key that may query")
+    username: str | None = setting(default=None, help="User name, for an older account without a Security Key")
+    password: str | None = setting(default=None, secret=True, help="Password that belongs to the user name")
     webhook_signing_key: Secrets = signing_secrets(help="Signing Key of the webhooks")
     currency: str | None = setting(
-        default=None, help="The account's currency (ISO 4217), for accounts whose answers do not carry it"
+        default=None,
+        needed_for=ALWAYS,
+        help="The account's currency (ISO 4217), where answers do not carry it",
     )
 
     @hookimpl
@@ -126,14 +113,13 @@ class NMI(Connector):
         return page(items, self._listed, cursor=str(int(cursor or 0) + 1) if full else None)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = _answer(response)
         if fields.get("error_response") is None:
             return None
         text = fields.text("error_response") or ""
         reference = re.search(r"REFID:\s*(\w+)", text)
-        said = (part for part in self.refusals if str(part) in text.lower())
-        return self.refusal(*said, request_id=reference[1] if reference else None)
+        return self.refusal_in(text, request_id=reference[1] if reference else None)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -155,7 +141,7 @@ class NMI(Connector):
         if kind not in EVENT_WORDS:
             return []
         refund = self._described(subject, kind)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"))]
+        return [RefundEvent(refund=refund, event_id=fields.text("event_id"))]
 
     def _post(self, form: dict[str, object]) -> Request:
         return Request("POST", PATH, form=form, headers={"Accept": "application/xml"}, auth=self._authenticate)
@@ -170,10 +156,10 @@ class NMI(Connector):
         transaction.required("transaction_id")
         try:
             return self._refund(transaction, None)
-        except NotARefund:
+        except errors.NotARefund:
             return None
-        except AmbiguousRefund as error:
-            raise MappingError(error.message, field="transaction.action") from None
+        except errors.AmbiguousRefund as error:
+            raise errors.MappingError(error.message, field="transaction.action") from None
 
     def _refund(self, transaction: Fields, currency: str | None) -> Refund:
         actions = actions_of(transaction)
@@ -208,7 +194,7 @@ class NMI(Connector):
 def _answer(response: Response) -> Fields:
     root = response.xml()
     if root.tag != "nm_response":
-        raise MappingError("the body is XML, and not of NMI's Query API: check base_url", field="nm_response")
+        raise errors.MappingError("the body is XML, and not of NMI's Query API: check base_url", field="nm_response")
     return Fields(xml_object(root))
 
 
@@ -219,13 +205,13 @@ def _transactions(response: Response) -> list[Any]:
 def _chosen(query: RefundQuery, items: Sequence[object]) -> Fields:
     transactions = [Fields(item, where="transaction") for item in items]
     if not transactions:
-        raise RefundNotFound("NMI does not know this transaction in this account")
+        raise errors.RefundNotFound("NMI does not know this transaction in this account")
     if query.connector_refund_id:
         for transaction in transactions:
             if transaction.text("transaction_id") == query.connector_refund_id:
                 return transaction
-        raise MappingError("the answer is about another transaction", field="transaction.transaction_id")
+        raise errors.MappingError("the answer is about another transaction", field="transaction.transaction_id")
     refunds = [transaction for transaction in transactions if has_refund(transaction)]
     if len(refunds) > 1:
-        raise AmbiguousRefund("several refunds have this order id: ask with connector_refund_id")
+        raise errors.AmbiguousRefund("several refunds have this order id: ask with connector_refund_id")
     return (refunds or transactions)[0]

@@ -7,17 +7,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from refundry import errors
 from refundry.auth import header_auth
-from refundry.connector import Connector, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry.connector import ALWAYS, Connector, setting
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
 from refundry.model import Refund, RefundEvent, RefundQuery
@@ -62,12 +54,16 @@ class Novalnet(Connector):
     }
     unmapped = {"SUCCESS": "it says that the call succeeded, and nothing about the refund"}
     refusals = {
-        **dict.fromkeys(("1001", "1002", "1003", "1007", "1008"), (AuthenticationError, "check payment_access_key")),
-        **dict.fromkeys(("200010", "200014", "200018"), (RefundNotFound, "no such TID in this project")),
-        "": (ConnectorError, "its error code says why"),
+        **dict.fromkeys(
+            ("1001", "1002", "1003", "1007", "1008"), (errors.AuthenticationError, "check payment_access_key")
+        ),
+        **dict.fromkeys(("200010", "200014", "200018"), (errors.RefundNotFound, "no such TID in this project")),
+        "": (errors.ConnectorError, "its error code says why"),
     }
 
-    payment_access_key: str = setting(secret=True, help="Payment access key, in the project's API credentials")
+    payment_access_key: str = setting(
+        secret=True, needed_for=ALWAYS, help="Payment access key, in the project's API credentials"
+    )
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -81,11 +77,11 @@ class Novalnet(Connector):
         fields = Fields(response.json()).at("transaction")
         refund_id, status = fields.required("tid"), fields.word("status")
         if refund_id != query.connector_refund_id:
-            raise MappingError("Novalnet answered with another transaction", field="transaction.tid")
+            raise errors.MappingError("Novalnet answered with another transaction", field="transaction.tid")
         is_refund = REFUND_TYPE.search(fields.required("payment_type"))
         # Where nothing had been collected there is no booking: the payment's own TID stands for the refund.
         if not is_refund and status != "DEACTIVATED":
-            raise NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
+            raise errors.NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
         return Refund(
             connector_refund_id=refund_id,
             status=self.status_of(status),
@@ -95,13 +91,13 @@ class Novalnet(Connector):
         )
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         result = Fields(response.json()).at("result")
         status, code = result.word("status"), result.text("status_code")
         if status == "SUCCESS":
             return None
         if status != "FAILURE":
-            raise MappingError("result.status is neither SUCCESS nor FAILURE", field="result.status")
+            raise errors.MappingError("result.status is neither SUCCESS nor FAILURE", field="result.status")
         return self.refusal(code, "" if response.status_code < 400 else None, code=code)
 
     @hookimpl
@@ -110,8 +106,8 @@ class Novalnet(Connector):
             fields = Fields(event.json())
             parts = [fields.word(*path) or "" for path in SIGNED]
             given = fields.word("event", "checksum") or ""
-        except MappingError:
-            raise SignatureError("the event is not of the form that Novalnet's checksum covers") from None
+        except errors.MappingError:
+            raise errors.SignatureError("the event is not of the form that Novalnet's checksum covers") from None
         check_signature([checksum(parts, self.payment_access_key)], [given])
         return True
 

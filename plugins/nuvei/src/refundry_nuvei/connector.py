@@ -6,18 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from refundry.connector import Connector, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
+from refundry import errors
+from refundry.connector import ALWAYS, Connector, setting
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_json
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
@@ -63,29 +53,31 @@ class Nuvei(Connector):
         "PROCESSING": "no document of Nuvei's has it; other integrations expect it",
     }
     refusals = {
-        "1000": (ConnectorError, "a general error, its support knows more"),
-        "1001": (AuthenticationError, "check merchant_secret_key and hash_algorithm"),
-        "1002": (AuthenticationError, "it does not know this merchant, check merchant_id"),
-        "1003": (AuthenticationError, "it does not know this site, check merchant_site_id"),
-        "1013": (AuthenticationError, "check merchant_id"),
-        "1017": (AuthenticationError, "the merchant has no such site, check merchant_id and merchant_site_id"),
-        "1021": (ConnectorError, "the time stamp is wrong, and so may be this machine's clock"),
-        "1022": (AuthenticationError, "check merchant_site_id"),
-        "1038": (ProcessorUnavailable, "it could not reach its own systems, try again later"),
-        "9146": (RefundNotFound, "it does not know this transaction, or not yet"),
-        "": (ConnectorError, "its error code says why"),
+        "1000": (errors.ConnectorError, "a general error, its support knows more"),
+        "1001": (errors.AuthenticationError, "check merchant_secret_key and hash_algorithm"),
+        "1002": (errors.AuthenticationError, "it does not know this merchant, check merchant_id"),
+        "1003": (errors.AuthenticationError, "it does not know this site, check merchant_site_id"),
+        "1013": (errors.AuthenticationError, "check merchant_id"),
+        "1017": (errors.AuthenticationError, "the merchant has no such site, check merchant_id and merchant_site_id"),
+        "1021": (errors.ConnectorError, "the time stamp is wrong, and so may be this machine's clock"),
+        "1022": (errors.AuthenticationError, "check merchant_site_id"),
+        "1038": (errors.ProcessorUnavailable, "it could not reach its own systems, try again later"),
+        "9146": (errors.RefundNotFound, "it does not know this transaction, or not yet"),
+        "": (errors.ConnectorError, "its error code says why"),
     }
     visible_after = timedelta(minutes=10)  # no document says how long a fresh refund may be unknown
     unsigned_events = True  # the checksum says who sent a DMN and not which transaction it is about
 
-    merchant_id: str = setting(needed_for={"get"}, help="Merchant ID, in My Integration Settings")
-    merchant_site_id: str = setting(needed_for={"get"}, help="Merchant Site ID, in My Integration Settings")
-    merchant_secret_key: str = setting(secret=True, help="Merchant Secret Key, in My Integration Settings")
+    merchant_id: str = setting(help="Merchant ID, in My Integration Settings")
+    merchant_site_id: str = setting(help="Merchant Site ID, in My Integration Settings")
+    merchant_secret_key: str = setting(
+        secret=True, needed_for=ALWAYS, help="Merchant Secret Key, in My Integration Settings"
+    )
     hash_algorithm: str = setting(default="sha256", help="Hash of the site's checksums: sha256 or md5")
 
     def __attrs_post_init__(self) -> None:
         if self.hash_algorithm not in DIGESTS:
-            raise ConfigurationError(f"the setting hash_algorithm must be {' or '.join(DIGESTS)}")
+            raise errors.ConfigurationError(f"the setting hash_algorithm must be {' or '.join(DIGESTS)}")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -103,9 +95,11 @@ class Nuvei(Connector):
         fields = answer.at("transactionDetails")
         refund_id, kind = fields.required("transactionId"), fields.required("transactionType")
         if refund_id != query.connector_refund_id:
-            raise MappingError("Nuvei answered with another transaction", field="transactionDetails.transactionId")
+            raise errors.MappingError(
+                "Nuvei answered with another transaction", field="transactionDetails.transactionId"
+            )
         if kind.lower() not in REFUND_TYPES:
-            raise NotARefund("this id belongs to a payment or another transaction: ask with the refund's own id")
+            raise errors.NotARefund("this id belongs to a payment or another transaction: ask with the refund's own id")
         status = fields.word("transactionStatus")
         return Refund(
             connector_refund_id=refund_id,
@@ -119,22 +113,22 @@ class Nuvei(Connector):
         )
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = Fields(response.json())
         status, code = (fields.word("status") or "").upper(), fields.word("errCode")
         if status == "SUCCESS" and code in (None, "0"):
             return None
         if status not in ("SUCCESS", "ERROR"):
-            raise MappingError("status is neither SUCCESS nor ERROR", field="status")
+            raise errors.MappingError("status is neither SUCCESS nor ERROR", field="status")
         refusal = self.refusal(code, "", code=code, request_id=fields.text("internalRequestId"))
-        return None if response.status_code >= 400 and isinstance(refusal, ConnectorError) else refusal
+        return None if response.status_code >= 400 and isinstance(refusal, errors.ConnectorError) else refusal
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
         try:
             fields = _dmn(event).value
-        except MappingError:
-            raise SignatureError("the event is no form, and Nuvei sends no other DMN") from None
+        except errors.MappingError:
+            raise errors.SignatureError("the event is no form, and Nuvei sends no other DMN") from None
         signed = self.merchant_secret_key + "".join(fields.get(name, "") for name in SIGNED_DMN)
         check_signature([self.digest(signed)], [fields.get("advanceResponseChecksum", "")])
         return False

@@ -8,17 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import unquote
 
+from refundry import errors
 from refundry.auth import basic_auth, client_credentials_request, read_oauth_token, token_auth
 from refundry.certificates import check_rsa_signature, checked_certificate
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, encode_json, url_path
 from refundry.model import ErrorInfo, Money, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -77,20 +70,22 @@ class PayPal(Connector):
     }
     # By HTTP status, and 404 by code.
     refusals = {
-        **dict.fromkeys((401, 403), (AuthenticationError, "check the app's credentials and permissions")),
-        **dict.fromkeys(("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (RefundNotFound, "no such id in this account")),
-        **dict.fromkeys((400, 422), (ConnectorError, "check the identifiers and the dates")),
+        **dict.fromkeys((401, 403), (errors.AuthenticationError, "check the app's credentials and permissions")),
+        **dict.fromkeys(
+            ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (errors.RefundNotFound, "no such id in this account")
+        ),
+        **dict.fromkeys((400, 422), (errors.ConnectorError, "check the identifiers and the dates")),
     }
     listing = Listing(basis="created", max_days=31, max_page_size=500, complete=False)
     request_id_header = "Paypal-Debug-Id"
     # A delivery is repeated for three days, and whether each attempt has a time of its own is not documented.
     event_tolerance = timedelta(days=4)
 
-    client_id: str = setting(needed_for={"get", "list"}, help="Client ID of the REST app")
-    client_secret: str = setting(secret=True, needed_for={"get", "list"}, help="Secret of the REST app")
+    client_id: str = setting(help="Client ID of the REST app")
+    client_secret: str = setting(secret=True, help="Secret of the REST app")
     webhook_id: Secrets = signing_secrets(help="Webhook ID of the registered webhook, not the id of an event")
     payer_id: str | None = setting(default=None, help="Merchant ID of the seller, for partners who act for sellers")
-    partner_attribution_id: str | None = setting(default=None, needed_for={"get", "list"}, help="BN code, for partners")
+    partner_attribution_id: str | None = setting(default=None, help="BN code, for partners")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -117,7 +112,7 @@ class PayPal(Connector):
         fields = Fields(response.json())
         number, last = int(cursor or "1"), fields.get("total_pages")
         if type(last) is not int:
-            raise MappingError("total_pages is missing or not a number", field="total_pages")
+            raise errors.MappingError("total_pages is missing or not a number", field="total_pages")
         items = fields.required_items("transaction_details") if last else []
         return page(items, _named_refund, cursor=str(number + 1) if number < last else None)
 
@@ -132,7 +127,7 @@ class PayPal(Connector):
         return read_oauth_token(response)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code < 400 or response.is_html or not response.body:
             return None
         fields = Fields(response.json())
@@ -147,9 +142,9 @@ class PayPal(Connector):
         try:
             signature = decode_base64(required_header(event, "Paypal-Transmission-Sig"), "the signature")
         except ValueError as error:
-            raise SignatureError(str(error)) from None
+            raise errors.SignatureError(str(error)) from None
         if required_header(event, "Paypal-Auth-Algo") != "SHA256withRSA":
-            raise SignatureError("the event is signed in another way than PayPal documents")
+            raise errors.SignatureError("the event is signed in another way than PayPal documents")
         if response is None:
             return self._certificate_request(required_header(event, "Paypal-Cert-Url"))
         digest = zlib.crc32(event.body)
@@ -191,7 +186,7 @@ class PayPal(Connector):
         base, _, name = url.rpartition(CERTIFICATES)
         own = {hosts[self.environment] for hosts in self.base_urls.values()}
         if not _CERTIFICATE_NAME.fullmatch(name) or not (base in own or _LOOPBACK.fullmatch(base)):
-            raise SignatureError("the event names a certificate that is not PayPal's: it may be forged")
+            raise errors.SignatureError("the event names a certificate that is not PayPal's: it may be forged")
         return Request("GET", url, base=None, headers={"Accept": "*/*"})
 
     def _refund(self, fields: Fields, event_word: str | None = None) -> Refund:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from refundry.auth import bearer_auth
-from refundry.connector import Connector, Listing, setting
+from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
@@ -49,7 +49,9 @@ class Paystack(Connector):
     key_prefixes = {"secret_key": {"SANDBOX": ("sk_test_",), "PRODUCTION": ("sk_live_",)}}
 
     secret_key: str = setting(
-        secret=True, help="Secret key (sk_test_... or sk_live_...), with which Paystack signs webhooks too"
+        secret=True,
+        needed_for=ALWAYS,
+        help="Secret key (sk_test_... or sk_live_...); it signs webhooks too",
     )
 
     @hookimpl
@@ -116,7 +118,7 @@ class Paystack(Connector):
         if data.text("id") is None:
             return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=event_id)]
         refund = self._refund(data.value)
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id)]
+        return [RefundEvent(refund=refund, event_id=event_id)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=bearer_auth(self.secret_key))

@@ -49,8 +49,8 @@ class PayU(Connector):
     only_currency = "INR"  # amounts come without it
     unsigned_events = True
 
-    key: str = setting(needed_for={"get", "list"}, help="Merchant Key")
-    salt: str = setting(secret=True, needed_for={"get", "list"}, help="Merchant Salt that belongs to this key")
+    key: str = setting(help="Merchant Key")
+    salt: str = setting(secret=True, help="Merchant Salt that belongs to this key")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from refundry.connector import Connector, Listing, setting
+from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest, url_path
@@ -55,8 +55,8 @@ class Rapyd(Connector):
     # Covered by the signature, with no limit documented; nor is it whether a repeated delivery has a time of its own.
     event_tolerance = timedelta(days=7)
 
-    access_key: str = setting(help="Access Key (Developers, Credentials)")
-    secret_key: str = setting(secret=True, help="Secret Key, which signs requests and webhooks")
+    access_key: str = setting(needed_for=ALWAYS, help="Access Key (Developers, Credentials)")
+    secret_key: str = setting(secret=True, needed_for=ALWAYS, help="Secret Key, which signs requests and webhooks")
     webhook_url: str = setting(needed_for={"webhook"}, help="The webhook's URL exactly as typed (Developers, Webhooks)")
 
     @hookimpl

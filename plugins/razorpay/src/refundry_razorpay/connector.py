@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -50,8 +49,8 @@ class Razorpay(Connector):
     key_prefixes = {"key_id": {"SANDBOX": ("rzp_test_",), "PRODUCTION": ("rzp_live_",)}}
     settles_within = timedelta(days=11)  # 7 working days, with two weekends
 
-    key_id: str = setting(needed_for={"get", "list"}, help="Key Id of the API key (rzp_test_... or rzp_live_...)")
-    key_secret: str = setting(secret=True, needed_for={"get", "list"}, help="Key Secret of the API key")
+    key_id: str = setting(help="Key Id of the API key (rzp_test_... or rzp_live_...)")
+    key_secret: str = setting(secret=True, help="Key Secret of the API key")
     webhook_secret: Secrets = signing_secrets(help="Secret of the webhook, as chosen when it was added")
 
     @hookimpl
@@ -68,9 +67,8 @@ class Razorpay(Connector):
         if window.connector_transaction_id:
             return self._get(url_path("v1", "payments", window.connector_transaction_id, "refunds"), paging)
         # "After" and "before"; the client leaves out what is outside.
-        asked = window.widened(timedelta(seconds=1))
-        times = {"from": int(asked.since.timestamp()), "to": int(asked.until.timestamp())}
-        return self._get("/v1/refunds", {**times, **paging})
+        since, until = window.widened(timedelta(seconds=1)).unix()
+        return self._get("/v1/refunds", {"from": since, "to": until, **paging})
 
     @hookimpl
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
@@ -83,9 +81,8 @@ class Razorpay(Connector):
         if response.status_code not in (400, 404):
             return None
         fields = Fields(response.json())
-        description = fields.text("error", "description") or fields.text("message") or ""
-        found = (pattern for pattern in self.refusals if re.search(str(pattern), description, re.IGNORECASE))
-        return self.refusal(*found, code=fields.text("error", "code"))
+        description = fields.text("error", "description") or fields.text("message")
+        return self.refusal_in(description, code=fields.text("error", "code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -99,24 +96,22 @@ class Razorpay(Connector):
             return []
         refund = self._refund(fields.at("payload", "refund", "entity").value)
         event_id, occurred_at = event.header("X-Razorpay-Event-Id"), fields.unix_time("created_at")
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=event_id, occurred_at=occurred_at)]
+        return [RefundEvent(refund=refund, event_id=event_id, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=basic_auth(self.key_id, self.key_secret))
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status = fields.word("status")
         # Cards have an ARN, UPI and net banking an RRN, bank transfers a UTR.
         references = (fields.text("acquirer_data", kind) for kind in ("arn", "rrn", "utr"))
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_id"),
             merchant_refund_id=fields.text("receipt"),
-            status=self.status_of(status),
-            connector_status=status,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             created_at=fields.unix_time("created_at"),
             acquirer_reference_number=next(filter(None, references), None),
-            problems=fields.problems,
         )

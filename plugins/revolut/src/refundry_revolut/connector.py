@@ -86,10 +86,8 @@ class Revolut(Connector):
     settles_within = timedelta(days=2)
     event_tolerance = timedelta(minutes=5)
 
-    secret_key: str = setting(secret=True, needed_for={"get", "list"}, help="Secret key of the Merchant API (sk_...)")
-    api_version: str = setting(
-        default="2026-04-20", needed_for={"get", "list"}, help="Version of the Merchant API, 2024-09-01 or later"
-    )
+    secret_key: str = setting(secret=True, help="Secret key of the Merchant API (sk_...)")
+    api_version: str = setting(default="2026-04-20", help="Version of the Merchant API, 2024-09-01 or later")
     webhook_signing_secret: Secrets = signing_secrets(help="Signing secret of the webhook (wsk_...)")
 
     @hookimpl

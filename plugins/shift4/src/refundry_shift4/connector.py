@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
+from refundry import errors
 from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    ConnectorError,
-    MappingError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
-from refundry.times import from_unix
-
-# Before 1973 in milliseconds and after 5000 in seconds, so no refund is near it.
-MILLISECONDS_FROM = 10**11
+from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_seconds_or_milliseconds
 
 
 class Shift4(Connector):
@@ -46,17 +34,17 @@ class Shift4(Connector):
     }
     # By type, and where that is unknown, by HTTP status.
     refusals = {
-        "rate_limit_error": (RateLimited, "ask less often"),
-        "gateway_error": (ProcessorUnavailable, "it could not answer, try again later"),
-        404: (RefundNotFound, "no such refund in this account and mode"),
-        400: (ConnectorError, "check the identifiers"),
-        402: (ConnectorError, "check the identifiers"),
+        "rate_limit_error": (errors.RateLimited, "ask less often"),
+        "gateway_error": (errors.ProcessorUnavailable, "it could not answer, try again later"),
+        404: (errors.RefundNotFound, "no such refund in this account and mode"),
+        400: (errors.ConnectorError, "check the identifiers"),
+        402: (errors.ConnectorError, "check the identifiers"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"api_key": {"SANDBOX": ("pr_test_", "sk_test_")}}
     unsigned_events = True
 
-    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="API Secret Key, of the test or live mode")
+    api_key: str = setting(secret=True, help="API Secret Key, of the test or live mode")
     metadata_key: str = setting(default="order_id", help="Key of a refund's metadata that holds your own refund id")
 
     @hookimpl
@@ -80,11 +68,11 @@ class Shift4(Connector):
         fields = Fields(response.json())
         items, more = fields.required_items("list"), fields.get("hasMore")
         if not isinstance(more, bool):
-            raise MappingError("hasMore is missing or not true or false", field="hasMore")
+            raise errors.MappingError("hasMore is missing or not true or false", field="hasMore")
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code < 400:
             return None
         error = Fields(response.json()).at("error")
@@ -115,23 +103,17 @@ class Shift4(Connector):
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
         if fields.word("objectType") not in (None, "refund"):
-            raise MappingError("objectType is not refund", field="objectType")
+            raise errors.MappingError("objectType is not refund", field="objectType")
         word = fields.word("status")
-        return Refund(
+        return self.refund(
+            fields,
+            # Shift4's own libraries compare without regard to case.
+            (word or "").lower(),
+            connector_status=word,
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("charge"),
             merchant_refund_id=fields.text("metadata", self.metadata_key),
-            # Shift4's own libraries compare without regard to case.
-            status=self.statuses.get((word or "").lower(), UNKNOWN),
-            connector_status=word,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
-            created_at=fields.read(_time, "created"),
-            problems=fields.problems,
+            created_at=fields.read(from_seconds_or_milliseconds, "created"),
         )
-
-
-def _time(value: Any) -> datetime:
-    """Seconds, or milliseconds as older answers have them."""
-    is_long = isinstance(value, int) and value >= MILLISECONDS_FROM
-    return from_unix(value, per_second=1000 if is_long else 1)

@@ -62,9 +62,7 @@ class Square(Connector):
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
 
-    access_token: str = setting(
-        secret=True, needed_for={"get", "list"}, help="Access token, or a seller's OAuth token with PAYMENTS_READ"
-    )
+    access_token: str = setting(secret=True, help="Access token, or a seller's OAuth token with PAYMENTS_READ")
     webhook_signature_key: Secrets = signing_secrets(help="Signature Key of the webhook subscription")
     webhook_url: str = setting(
         needed_for={"webhook"}, help="Notification URL of the webhook subscription, exactly as registered"
@@ -73,9 +71,7 @@ class Square(Connector):
         default=None, needed_for={"webhook"}, help="Merchant ID of the seller, to mark events of other sellers"
     )
     location_id: str | None = setting(default=None, needed_for={"list"}, help="Location ID, to list one location alone")
-    api_version: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="API version (YYYY-MM-DD), if not the application's"
-    )
+    api_version: str | None = setting(default=None, help="API version (YYYY-MM-DD), if not the application's")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -135,7 +131,7 @@ class Square(Connector):
             "foreign": self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id,
             "occurred_at": fields.iso_time("created_at"),  # the refund itself may come without "updated_at"
         }
-        return [RefundEvent(query=refund.query(), refund=refund, **facts)]
+        return [RefundEvent(refund=refund, **facts)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Square-Version": self.api_version} if self.api_version else {}

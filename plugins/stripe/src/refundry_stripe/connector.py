@@ -52,17 +52,13 @@ class Stripe(Connector):
     reversible_for = timedelta(days=30)
     event_tolerance = timedelta(minutes=5)
 
-    api_key: str = setting(
-        secret=True, needed_for={"get", "list"}, help="Secret key, or a restricted key that may read refunds"
-    )
+    api_key: str = setting(secret=True, help="Secret key, or a restricted key that may read refunds")
     webhook_secret: Secrets = signing_secrets(help="Signing secret of the webhook endpoint (whsec_...)")
     metadata_key: str = setting(
         default="order_id", help="Key of the refund's metadata that holds the merchant's own id"
     )
     stripe_account: str | None = setting(default=None, help="Connected account (acct_...), for Connect platforms")
-    api_version: str | None = setting(
-        default=None, needed_for={"get", "list"}, help="API version, if not the account's"
-    )
+    api_version: str | None = setting(default=None, help="API version, if not the account's")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -123,7 +119,7 @@ class Stripe(Connector):
         }
         if kind in REFUND_EVENTS and subject.get("object") == "refund":
             refund = self._refund(subject.value)
-            return [RefundEvent(query=refund.query(), refund=refund, **facts)]
+            return [RefundEvent(refund=refund, **facts)]
         if kind == "charge.refunded":
             # The charge, which newer versions send without its refunds: they are to be listed.
             return [RefundEvent(query=RefundQuery(connector_transaction_id=subject.required("id")), **facts)]

@@ -9,19 +9,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from refundry import errors
 from refundry.auth import client_credentials_request, read_oauth_token, token_auth
 from refundry.certificates import check_es512_signature, p521_key
 from refundry.connector import Connector, Listing, setting
-from refundry.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, parse_form, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -65,12 +56,12 @@ class TrueLayer(Connector):
         "failed": FAILED,
     }
     refusals = {
-        400: (ConnectorError, "check the identifiers"),
-        401: (AuthenticationError, "check client_id, client_secret and the environment"),
-        403: (AuthenticationError, "this client may not read this payment or account"),
-        404: (RefundNotFound, "no such payment or refund in this environment"),
-        409: (ProcessorUnavailable, "something else is being done with it: try again later"),
-        429: (RateLimited, "ask less often"),
+        400: (errors.ConnectorError, "check the identifiers"),
+        401: (errors.AuthenticationError, "check client_id, client_secret and the environment"),
+        403: (errors.AuthenticationError, "this client may not read this payment or account"),
+        404: (errors.RefundNotFound, "no such payment or refund in this environment"),
+        409: (errors.ProcessorUnavailable, "something else is being done with it: try again later"),
+        429: (errors.RateLimited, "ask less often"),
     }
     identifiers = (frozenset({"connector_refund_id", "connector_transaction_id"}),)
     listing = Listing(basis="settled", by_payment=True, max_days=31, complete=False)
@@ -78,8 +69,8 @@ class TrueLayer(Connector):
     # Webhooks are repeated for up to 3 days, and whether each attempt has a time of its own is not documented.
     event_tolerance = timedelta(days=4)
 
-    client_id: str = setting(needed_for={"get", "list"}, help="Client ID (Console, App settings)")
-    client_secret: str = setting(secret=True, needed_for={"get", "list"}, help="Client secret of the application")
+    client_id: str = setting(help="Client ID (Console, App settings)")
+    client_secret: str = setting(secret=True, help="Client secret of the application")
     merchant_account_id: str | None = setting(
         default=None, needed_for={"list"}, help="Merchant account ID, whose refunds are listed by time"
     )
@@ -98,7 +89,7 @@ class TrueLayer(Connector):
         if window.connector_transaction_id:
             return _get("v3", "payments", window.connector_transaction_id, "refunds")
         if not self.merchant_account_id:
-            raise ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
+            raise errors.ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
         params = {"from": to_iso(window.since), "to": to_iso(window.until), "cursor": cursor}
         asked = _get("v3", "merchant-accounts", self.merchant_account_id, "transactions", params=params)
         return attrs.evolve(asked, headers=IN_PAGES)
@@ -123,7 +114,7 @@ class TrueLayer(Connector):
         return read_oauth_token(response)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code not in self.refusals:
             return None
         fields = Fields(response.json())
@@ -135,7 +126,9 @@ class TrueLayer(Connector):
         signature = read_signature(event)
         # Anyone may have a sandbox of TrueLayer's, whose keys must not do for production.
         if signature.header.get("jku") != f"{self.base_urls['webhooks'][self.environment]}{KEY_SET}":
-            raise SignatureError("the event names keys that are not TrueLayer's in this environment: it may be forged")
+            raise errors.SignatureError(
+                "the event names keys that are not TrueLayer's in this environment: it may be forged"
+            )
         check_covered_time(event, signature, self.event_tolerance)
         if response is None:
             return Request("GET", KEY_SET, base="webhooks")
@@ -158,7 +151,7 @@ class TrueLayer(Connector):
             **self._outcome(fields, REFUND_EVENTS[kind]),
             problems=fields.problems,
         )
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("event_id"))]
+        return [RefundEvent(refund=refund, event_id=fields.text("event_id"))]
 
     def _add_credentials(self, request: WireRequest, moment: Moment) -> WireRequest:
         fields = parse_form(request.body or b"")

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from refundry import errors
 from refundry.auth import basic_auth, client_credentials_request, read_oauth_token, token_auth
 from refundry.connector import Connector, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    MappingError,
-    NotARefund,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
@@ -47,15 +38,15 @@ class TrustPayBank(Connector):
     unmapped = {"Chargebacked": "a dispute about a payment"}
 
     refusals = {
-        "1132003": (AuthenticationError, "check project_id and secret_key"),
-        "1132005": (RefundNotFound, "no such transaction in this project"),
-        "1132014": (RateLimited, "ask less often"),
-        "1133000": (AuthenticationError, "check project_id and secret_key"),
-        "1133002": (RefundNotFound, "no such payment request in this project"),
-        "": (ConnectorError, "check the identifier"),
+        "1132003": (errors.AuthenticationError, "check project_id and secret_key"),
+        "1132005": (errors.RefundNotFound, "no such transaction in this project"),
+        "1132014": (errors.RateLimited, "ask less often"),
+        "1133000": (errors.AuthenticationError, "check project_id and secret_key"),
+        "1133002": (errors.RefundNotFound, "no such payment request in this project"),
+        "": (errors.ConnectorError, "check the identifier"),
     }
-    project_id: str = setting(needed_for={"get"}, help="Project ID (PID)")
-    secret_key: str = setting(secret=True, needed_for={"get"}, help="Secret key of the project")
+    project_id: str = setting(help="Project ID (PID)")
+    secret_key: str = setting(secret=True, help="Secret key of the project")
     webhook_secret: Secrets = signing_secrets(help="Key that notifications are signed with")
 
     @hookimpl
@@ -75,7 +66,7 @@ class TrustPayBank(Connector):
         fields = Fields(response.json()).at("PaymentInformation")
         direction, word = fields.word("CreditDebitIndicator"), fields.word("Status")
         if direction == "CRDT":
-            raise NotARefund("this is a payment: give the id that TrustPay gave to the refund")
+            raise errors.NotARefund("this is a payment: give the id that TrustPay gave to the refund")
         is_known = word != "Refunded" or direction == "DBIT"
         status = self.status_of(word) if is_known else UNKNOWN
         reason = fields.at("StatusReasonInformation", "Reason")
@@ -92,7 +83,7 @@ class TrustPayBank(Connector):
         )
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         fields = Fields(response.json())
         code = fields.text("ResultInfo", "ResultCode")
         # What was found may come with a result too.
@@ -106,8 +97,8 @@ class TrustPayBank(Connector):
         try:
             body = event.json()
             given = Fields(body).text("Signature") or ""
-        except MappingError:
-            raise SignatureError("the event carries no signature that can be read") from None
+        except errors.MappingError:
+            raise errors.SignatureError("the event carries no signature that can be read") from None
         # A signature that holds half a character fits nothing, and yet must not stop the sorting.
         values = sorted(_written(value).encode(errors="surrogatepass") for value in _leaves(body) if value != given)
         check_hmac(self.webhook_secret.every(), b"/".join(values), given.lower())
@@ -149,7 +140,7 @@ def _written(value: object) -> str:
         case int() | Decimal():
             number = Decimal(value)
             if abs(number.adjusted()) > MOST_DIGITS:
-                raise SignatureError("the event holds a number that no amount can be")
+                raise errors.SignatureError("the event holds a number that no amount can be")
             return f"{number:.2f}"
         case _:
             return str(value)

@@ -56,7 +56,7 @@ class TrustPayCards(Connector):
         **dict.fromkeys((200, 400), (ConnectorError, "check the identifier")),
     }
 
-    api_key: str = setting(secret=True, needed_for={"get"}, help="API key of the card gateway")
+    api_key: str = setting(secret=True, help="API key of the card gateway")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from email.utils import format_datetime
 
+from refundry import errors
 from refundry.connector import Connector, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AmbiguousRefund,
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RefundNotFound,
-    RefundryError,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
@@ -27,22 +20,22 @@ class WorldlinePlatform(Connector):
     """The settings and hooks that are the same on both platforms."""
 
     refusals = {
-        400: (ConnectorError, "check the identifiers and merchant_id"),
-        401: (AuthenticationError, "check api_key_id, api_secret, merchant_id and the environment"),
-        403: (AuthenticationError, "check api_key_id, api_secret, this machine's clock and the environment"),
-        404: (RefundNotFound, "no such identifier for this merchant_id"),
-        410: (RefundNotFound, "it is no longer kept"),
-        500: (ProcessorUnavailable, "try again later"),
-        502: (ProcessorUnavailable, "a third party did not answer, try again later"),
-        503: (ProcessorUnavailable, "try again later"),
+        400: (errors.ConnectorError, "check the identifiers and merchant_id"),
+        401: (errors.AuthenticationError, "check api_key_id, api_secret, merchant_id and the environment"),
+        403: (errors.AuthenticationError, "check api_key_id, api_secret, this machine's clock and the environment"),
+        404: (errors.RefundNotFound, "no such identifier for this merchant_id"),
+        410: (errors.RefundNotFound, "it is no longer kept"),
+        500: (errors.ProcessorUnavailable, "try again later"),
+        502: (errors.ProcessorUnavailable, "a third party did not answer, try again later"),
+        503: (errors.ProcessorUnavailable, "try again later"),
     }
-    api_key_id: str = setting(needed_for={"get", "list"}, help="API Key (ID)")
-    api_secret: str = setting(secret=True, needed_for={"get", "list"}, help="API Secret (Secret API Key)")
-    merchant_id: str = setting(needed_for={"get", "list"}, help="PSPID on Direct, Merchant ID on Connect")
+    api_key_id: str = setting(help="API Key (ID)")
+    api_secret: str = setting(secret=True, help="API Secret (Secret API Key)")
+    merchant_id: str = setting(help="PSPID on Direct, Merchant ID on Connect")
     webhook_secret: Secrets = signing_secrets(help="Secret webhook key, by its key id where there are several")
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code not in self.refusals:
             return None
         if response.is_html:
@@ -123,7 +116,7 @@ def asked_item(query: RefundQuery, items: Sequence[object], reference: Callable[
     else:
         found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
     if len(found) > 1:
-        raise AmbiguousRefund("several refunds fit: ask with connector_refund_id")
+        raise errors.AmbiguousRefund("several refunds fit: ask with connector_refund_id")
     if not found:
-        raise RefundNotFound("there is no such refund")
+        raise errors.RefundNotFound("there is no such refund")
     return found[0]

@@ -90,8 +90,8 @@ class Worldpay(Connector):
     request_id_header = "WP-CorrelationId"
     visible_after = timedelta(minutes=15)
 
-    username: str = setting(needed_for={"get", "list"}, help="Username of the API credentials")
-    password: str = setting(secret=True, needed_for={"get", "list"}, help="Password of the API credentials")
+    username: str = setting(help="Username of the API credentials")
+    password: str = setting(secret=True, help="Password of the API credentials")
     entity: str | None = setting(default=None, needed_for={"list"}, help="Entity whose payments to list; none: all")
     # Unsigned events would be hints, and no query can tell what they tell: how the refund ended.
     event_signature_secret: Secrets = signing_secrets(help="Shared secret of the Event-Signature, by its key id")
@@ -176,7 +176,7 @@ class Worldpay(Connector):
             metadata={REFERENCE: details.required("transactionReference")},
             problems=fields.problems,
         )
-        return [RefundEvent(query=refund.query(), refund=refund, event_id=fields.text("eventId"))]
+        return [RefundEvent(refund=refund, event_id=fields.text("eventId"))]
 
     def _payment(self, payment_id: str) -> Request:
         return self._get(PAYMENTS + url_path(payment_id))

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from refundry import errors
 from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-    SignatureError,
-    UnsupportedOperation,
-)
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -56,11 +48,14 @@ class Xendit(Connector):
         "refund.failed": "the name of a webhook, which proves nothing: the refund is asked for",
     }
     refusals = {
-        400: (ConnectorError, "check the identifiers"),
-        401: (AuthenticationError, "check api_key and the environment"),
-        403: (AuthenticationError, "the API key may not read refunds, or for_user_id is not an account of yours"),
+        400: (errors.ConnectorError, "check the identifiers"),
+        401: (errors.AuthenticationError, "check api_key and the environment"),
+        403: (
+            errors.AuthenticationError,
+            "the API key may not read refunds, or for_user_id is not an account of yours",
+        ),
         404: (
-            RefundNotFound,
+            errors.RefundNotFound,
             "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id",
         ),
     }
@@ -69,14 +64,12 @@ class Xendit(Connector):
     rate_limit = {"SANDBOX": 1, "PRODUCTION": 10}
     unsigned_events = True  # a token beside the body says who sent it, and nothing about what it holds
 
-    api_key: str = setting(secret=True, needed_for={"get", "list"}, help="Secret API key that may read refunds")
+    api_key: str = setting(secret=True, help="Secret API key that may read refunds")
     callback_token: Secrets = signing_secrets(help="Webhook verification token")
     for_user_id: str | None = setting(
         default=None, help="Business ID of the sub-account, for xenPlatform: only its refunds"
     )
-    api_version: str | None = setting(
-        default=None, needed_for={"get"}, help=f"{V3} where payments are made with the Payments API v3"
-    )
+    api_version: str | None = setting(default=None, help=f"{V3} where payments are made with the Payments API v3")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -93,7 +86,7 @@ class Xendit(Connector):
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         payment = window.connector_transaction_id
         if self._version(payment):
-            raise UnsupportedOperation("Xendit's Payments API v3 has no list of refunds: ask for each with get")
+            raise errors.UnsupportedOperation("Xendit's Payments API v3 has no list of refunds: ask for each with get")
         filters = {_kind_of(payment): payment} if payment else {}
         return self._get("/refunds", {"limit": window.page_size, "after_id": cursor, **filters})
 
@@ -106,10 +99,10 @@ class Xendit(Connector):
         return page(items, lambda item: self._listed(item, window), cursor=following)
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         status = response.status_code
         if status == 429 and (wait := _wait(response)):
-            return RateLimited("Xendit asks for fewer requests", retry_after=wait)
+            return errors.RateLimited("Xendit asks for fewer requests", retry_after=wait)
         if status not in self.refusals:
             return None
         return self.refusal(status, code=Fields(response.json()).required("error_code"))
@@ -119,7 +112,7 @@ class Xendit(Connector):
         given = required_header(event, "X-Callback-Token")
         matches = [same(token, given) for token in self.callback_token.every()]
         if not any(matches):
-            raise SignatureError("the header X-Callback-Token is not the setting callback_token")
+            raise errors.SignatureError("the header X-Callback-Token is not the setting callback_token")
         return False
 
     @hookimpl
