@@ -28,9 +28,9 @@ from refundry.errors import (
 from refundry.hookspecs import Attempt
 from refundry.http import Moment, Request, Response, Token, WireRequest
 from refundry.model import Refund, RefundPage, RefundQuery, Window
+from refundry.observation import Source, observe
 from refundry.plugins import Observers
 from refundry.policy import Policy
-from refundry.state import Source, observe
 from refundry.times import read_retry_after
 from refundry.tokens import TokenCache
 

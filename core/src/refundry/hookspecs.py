@@ -19,8 +19,8 @@ from refundry.http import Event, Moment, Request, Response, Token
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, RefundStatus, Window
 
 if TYPE_CHECKING:
+    from refundry.observation import Observation
     from refundry.sandbox import Book, Call
-    from refundry.state import Observation
 
 hookspec = pluggy.HookspecMarker("refundry")
 hookimpl = pluggy.HookimplMarker("refundry")

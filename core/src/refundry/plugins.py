@@ -18,8 +18,8 @@ from refundry.errors import ConfigurationError, UnknownConnector
 from refundry.hookspecs import Attempt, ConnectorSpecs, ObserverSpecs, SandboxSpecs
 from refundry.http import Request, Response
 from refundry.model import RefundStatus
+from refundry.observation import Observation
 from refundry.sandbox import ConnectorSandbox
-from refundry.state import Observation
 
 CONNECTORS = "refundry.connectors"
 SANDBOXES = "refundry.sandboxes"

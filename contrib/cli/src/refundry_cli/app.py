@@ -60,12 +60,9 @@ ConnectorRefundId = Annotated[str | None, typer.Option(metavar="ID", help="The p
 ConnectorTransactionId = Annotated[str | None, typer.Option(metavar="ID", help="The processor's id of the payment.")]
 MerchantRefundId = Annotated[str | None, typer.Option(metavar="ID", help="Your own id of the refund.")]
 Currency = Annotated[str | None, typer.Option(metavar="CODE", help="ISO 4217, where the answer does not carry it.")]
-PaymentMethodType = Annotated[
-    str | None, typer.Option(metavar="TYPE", help="Where the processor's call depends on it.")
-]
+PaymentMethodType = Annotated[str | None, typer.Option(metavar="TYPE", help="Where the processor's call needs it.")]
 Metadata = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="What this processor alone needs; repeatable."),
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="What this processor alone needs; repeatable.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 
