@@ -224,7 +224,7 @@ def page(
     """A page of these items.
 
     One mapped to a query only names its refund: the client asks for it. One that raises `MappingError` becomes a
-    problem; one mapped to None is left out.
+    problem; one mapped to None, or that raises `NotARefund`, is left out.
     """
     results = list(_each(items, map_item))
     return RefundPage(
@@ -236,7 +236,10 @@ def page(
 
 
 def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:
-    """The items of a batch webhook. One that raises `MappingError` stands as that error; None leaves an item out."""
+    """The items of a batch webhook. One that raises `MappingError` stands as that error.
+
+    One mapped to None, or that raises `NotARefund`, is left out.
+    """
     return list(_each(items, map_item))
 
 
@@ -244,6 +247,8 @@ def _each(items: Iterable[Any], map_item: Callable[[Any], T | None]) -> Iterator
     for number, item in enumerate(items):
         try:
             mapped = map_item(item)
+        except NotARefund:
+            continue
         except (MappingError, InvalidQuery) as error:
             field = error.field if isinstance(error, MappingError) else None
             yield MappingError(f"item {number}: {error.message}", field=field)
