@@ -100,6 +100,17 @@ def test_what_is_odd_in_the_first_object_is_a_problem_of_the_whole() -> None:
     assert fields.problems == ("errors.code is not text",)
 
 
+def test_the_objects_of_a_list_report_what_is_odd_in_them_together() -> None:
+    fields = Fields({"history": [{"at": "2026-03-02T09:00:00Z"}, {"at": "soon"}], "odd": [{}, 1], "one": {}})
+    first, second = fields.objects("history")
+    assert (first.iso_time("at"), second.iso_time("at")) == (NOW, None)
+    assert fields.problems == ("history.at: the time is not ISO 8601",)
+    assert fields.objects("missing") == []
+    for name in ("odd", "one"):
+        with pytest.raises(MappingError, match=name):
+            fields.objects(name)
+
+
 def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
     mapped: dict[str, Refund | RefundQuery | None] = {
         "refund": refund(1),

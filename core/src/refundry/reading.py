@@ -68,6 +68,10 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
         return found
 
+    def objects(self, *path: str) -> list[Fields]:
+        """The objects in the list at this path, an empty list when it is absent. Raises `MappingError` for others."""
+        return [Fields(one, where=self._name(path), problems=self._problems) for one in self.items(*path)]
+
     def several(self, *path: str) -> list[Any]:
         """What XML has at this path once or several times: it looks like a list only when it comes again."""
         found = self.get(*path)
