@@ -111,6 +111,15 @@ def test_the_objects_of_a_list_report_what_is_odd_in_them_together() -> None:
             fields.objects(name)
 
 
+@pytest.mark.parametrize("value", [None, 1, 0, "true", "", [], {}])
+def test_whether_more_follows_is_said_and_never_guessed(value: object) -> None:
+    assert Fields({"paging": {"more": True}}).flag("paging", "more") is True
+    assert Fields({"more": False}).flag("more") is False
+    for answer in ({"more": value}, {}):
+        with pytest.raises(MappingError, match="more is missing"):
+            Fields(answer).flag("more")
+
+
 def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
     mapped: dict[str, Refund | RefundQuery | None] = {
         "refund": refund(1),

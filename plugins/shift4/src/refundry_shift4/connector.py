@@ -66,9 +66,7 @@ class Shift4(Connector):
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items, more = fields.required_items("list"), fields.get("hasMore")
-        if not isinstance(more, bool):
-            raise errors.MappingError("hasMore is missing or not true or false", field="hasMore")
+        items, more = fields.required_items("list"), fields.flag("hasMore")
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl
