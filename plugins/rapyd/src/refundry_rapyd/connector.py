@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
@@ -13,8 +13,7 @@ from refundry.http import Event, Moment, Params, Request, Response, WireRequest,
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
 from refundry.signing import check_sent, check_signature, hmac_hex, required_header
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
-from refundry.times import from_unix
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 REFUND_EVENTS = ("REFUND_COMPLETED", "PAYMENT_REFUND_FAILED", "PAYMENT_REFUND_REJECTED", "PAYMENT_REFUND_UPDATED")
 # Rapyd says it of an identifier that belongs to another account as well.
@@ -128,35 +127,24 @@ class Rapyd(Connector):
         # Base64 of the digest's hex digits, not of the digest.
         return base64.b64encode(hmac_hex(self.secret_key.encode(), text).encode()).decode()
 
-    def _status(self, word: str | None) -> RefundStatus:
-        spelt = {known.lower(): status for known, status in self.statuses.items()}
-        return spelt.get((word or "").lower(), UNKNOWN)
-
     def _refund(self, body: object) -> Refund:
         # The "status" beside "data" is the call's: it is SUCCESS however the refund stands.
         fields = Fields(body, where="data")
         word = fields.word("status")
-        status = self._status(word)
-        failure = fields.text("failure_reason")
-        return Refund(
+        return self.refund(
+            fields,
+            # A word counts in upper and lower case alike.
+            (word or "").capitalize(),
+            connector_status=word,
+            failure=ErrorInfo.of(code=fields.text("failure_reason")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment"),
             merchant_refund_id=fields.text("merchant_reference_id"),
-            status=status,
-            connector_status=word,
-            error=ErrorInfo(code=failure) if failure and status is FAILED else None,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
-            created_at=fields.read(_whole_seconds, "created_at"),
-            updated_at=fields.read(_whole_seconds, "updated_at"),
-            problems=fields.problems,
+            created_at=fields.unix_time("created_at"),
+            updated_at=fields.unix_time("updated_at"),
         )
-
-
-def _whole_seconds(value: object) -> datetime:
-    if type(value) is not int:
-        raise ValueError("the time is not a whole number")
-    return from_unix(value)
 
 
 def _created(item: object) -> int | None:
