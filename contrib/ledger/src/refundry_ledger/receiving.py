@@ -187,7 +187,9 @@ def _stored_event(account: Locked, event: Event) -> int | None:
 def _store_event(account: Locked, owner: Account, event: Event, delivery: Delivery, known: int | None) -> int:
     outcome = _outcome(delivery)
     if known is not None:
-        account.connection.execute(update(events).where(events.c.id == known).values(**outcome))
+        # To be read again it needs its body, which may have been deleted.
+        whole = raw_columns(owner, event) if delivery.problems else {}
+        account.connection.execute(update(events).where(events.c.id == known).values(**outcome, **whole))
         return known
     values = event_columns(account, owner, event, delivery)
     added = insert(events).values(**values, **outcome).returning(events.c.id)
@@ -201,11 +203,19 @@ def event_columns(account: Locked, owner: Account, event: Event, delivery: Deliv
         "account_id": account.id,
         "digest": event.digest,
         "method": plain_text(event.method),
+        **raw_columns(owner, event),
+        "received_at": event.received_at,
+        "verified": believed or not owner.connector.unsigned_events,
+    }
+
+
+def raw_columns(owner: Account, event: Event) -> dict[str, Any]:
+    """The columns of a webhook that are deleted when it is old."""
+    return {
         "url": _without_secrets(event.url and storable(event.url), owner.secrets),
         "headers": _kept_headers(event.headers, owner.secrets),
         "body": event.body,
-        "received_at": event.received_at,
-        "verified": believed or not owner.connector.unsigned_events,
+        "pruned_at": None,
     }
 
 

@@ -195,7 +195,7 @@ class NewRefund(Shape):
 
 
 class EventShape(Shape):
-    """A webhook as it came; bytes that are no text are replaced."""
+    """A webhook as it came; bytes that are no text are replaced. Once pruned it has no body, headers and address."""
 
     id: int
     method: str
@@ -206,6 +206,7 @@ class EventShape(Shape):
     verified: bool
     outcome: str
     reason: str | None
+    pruned_at: datetime | None
 
     @classmethod
     def of(cls, event: StoredEvent) -> Self:
