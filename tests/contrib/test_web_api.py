@@ -111,6 +111,28 @@ def test_filters_choose_and_the_processor_is_asked_only_by_force(served: webserv
     assert (seen["needs_attention"], seen["flags"]) == (False, ["regressed"])
 
 
+def test_what_came_after_somebody_looked_is_not_acknowledged_with_it(
+    served: webservers.Served, sandbox: Sandbox
+) -> None:
+    record = known(served, sandbox, "returned", after=timedelta(days=1))
+    sandbox.clock.move(timedelta(days=2))
+    shown = served.get(f"/v1/refunds/{record.id}?force=true", "operate").json()["refund"]
+    assert shown["attention"] == "regressed"
+    path = f"/v1/refunds/{record.id}/acknowledge"
+
+    refused = served.call("POST", path, "operate", json={"seen": "disputed"})
+    assert (refused.status_code, refused.headers["content-type"]) == (409, "application/problem+json")
+    assert refused.json()["attention"] == "regressed"
+    assert served.get(f"/v1/refunds/{record.id}", "read").json()["refund"]["needs_attention"] is True
+    assert served.call("POST", path, "operate", json={"sean": "regressed"}).status_code == 422
+
+    for seen in ("regressed", "regressed", "disputed", None):
+        done = served.call("POST", path, "operate", json={"seen": seen})
+        assert (done.status_code, done.json()["needs_attention"]) == (200, False), "once nothing is left, all is seen"
+    served.desk.ledger.track("stripe-eu", record.query, expected_amount=Money(1, "EUR"))
+    assert served.call("POST", path, "operate", json={}).json()["needs_attention"] is False, "whatever was seen"
+
+
 def test_a_new_refund_is_tracked_and_what_it_should_be_is_compared(served: webservers.Served, sandbox: Sandbox) -> None:
     made = sandbox.add("stripe", amount=Money(2000, "EUR"))
     body = {

@@ -14,6 +14,7 @@ from refundry_ledger import History, Page, RefundRecord, StoredEvent, Total
 from refundry_web.audit import Entry
 
 _EXACT = 2**53 - 1
+_LONGEST_TEXT = 5000
 Identifier = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 _IDENTIFIERS = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
 
@@ -192,6 +193,12 @@ class NewRefund(Shape):
         """What it is asked for with. Raises `InvalidQuery`."""
         given = self.model_dump(exclude={"account", "expected"}, exclude_none=True)
         return RefundQuery.of(given)
+
+
+class LookedShape(Shape):
+    """What somebody who looked at a refund has seen of it: its ``attention``. Null: whatever it is by now."""
+
+    seen: Annotated[str, Field(max_length=_LONGEST_TEXT)] | None = None
 
 
 class EventShape(Shape):
