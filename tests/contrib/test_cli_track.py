@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 from refundry.signing import hmac_hex
 from refundry_ledger import Ledger
+from refundry_ledger.inbox import Inbox
 from refundry_ledger.watching import LONGEST_REST, rest, tried
 from refundry_sandbox import Sandbox
 
@@ -247,6 +248,19 @@ def test_replaying_says_how_many_were_mapped(desk: Desk) -> None:
         ledger.receive(client, body=event.body, headers=event.headers, received_at=event.received_at)
     done = desk.run("events", "replay", "stripe-eu")
     assert (done.returncode, done.stdout) == (0, "0 webhooks mapped, 0 still not\n")
+    assert status_of(desk, refund_id) == "PENDING"
+
+
+def test_replaying_reads_what_a_desk_stored_and_did_not_read(desk: Desk) -> None:
+    refund_id = add(desk)
+    with (
+        Ledger.open(str(desk.folder / "books.db")) as ledger,
+        desk.sandbox.client("stripe", account_name="stripe-eu") as client,
+    ):
+        Inbox(ledger).keep(client, [desk.sandbox.event("stripe", refund_id)])
+    assert status_of(desk, refund_id) is None
+    done = desk.run("events", "replay", "stripe-eu")
+    assert (done.returncode, done.stdout) == (0, "1 webhooks mapped, 0 still not\n")
     assert status_of(desk, refund_id) == "PENDING"
 
 

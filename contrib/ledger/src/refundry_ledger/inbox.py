@@ -16,6 +16,7 @@ from refundry_ledger.ledger import Ledger
 from refundry_ledger.receiving import (
     REFUSED,
     UNMAPPED,
+    WAITING,
     event_columns,
     lock,
     numbers_of,
@@ -26,7 +27,6 @@ from refundry_ledger.receiving import (
 from refundry_ledger.records import Pass
 from refundry_ledger.schema import accounts, events
 
-WAITING = "waiting"
 Answer: TypeAlias = Response | RefundryError
 """What acknowledges a webhook that is stored, or why it is refused."""
 

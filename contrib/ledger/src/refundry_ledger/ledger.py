@@ -125,7 +125,10 @@ class Ledger(Shelf):
         return receiving.receive(self.database, client, event, self.clock.now())
 
     def replay(self, client: RefundClient) -> Pass:
-        """Map again the webhooks of this account that could not be mapped, after an upgrade of its connector."""
+        """Map again the webhooks of this account that could not be mapped, after an upgrade of its connector.
+
+        Those that an inbox stored and nobody has read are read, too; beside others who do so, each is read once.
+        """
         return receiving.replay(self.database, client, self.clock.now())
 
     def acknowledge(self, refund_id: int, *, seen: str | None = None) -> RefundRecord:

@@ -26,6 +26,7 @@ from refundry_ledger.schema import accounts, event_items, events
 
 REFUSED = "refused signatures"
 UNMAPPED = "unmapped"
+WAITING = "waiting"
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SHORTEST_SECRET = 4
 # By its form, for the client may have digested the registered address instead of the one that was called.
@@ -76,9 +77,12 @@ def _write(database: Database, client: RefundClient, event: Event, delivery: Del
 
 
 def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
-    """Map again what could not be mapped. See `refundry_ledger.Ledger.replay`."""
-    numbers = numbers_of(database, client.account.name, UNMAPPED)
-    return sum((read_again(database, client, number, UNMAPPED, now) for number in numbers), Pass())
+    """Map what could not be mapped, and what was not read yet. See `refundry_ledger.Ledger.replay`."""
+    # Looked up beforehand: what waits and cannot be mapped either need not be tried twice.
+    numbers = [
+        (one, outcome) for outcome in (UNMAPPED, WAITING) for one in numbers_of(database, client.account.name, outcome)
+    ]
+    return sum((read_again(database, client, number, outcome, now) for number, outcome in numbers), Pass())
 
 
 def numbers_of(database: Database, account: str, outcome: str, limit: int | None = None) -> Sequence[int]:
