@@ -148,9 +148,9 @@ class MultiSafepay(Connector):
 
     def _related(self, item: object, order_id: str) -> Refund | RefundQuery:
         fields = Fields(item)
+        refund_id = fields.required("transaction_id")
         if fields.word("type") is None:
             # Older orders do not say what their transactions are: each is to be asked for.
-            refund_id = fields.required("transaction_id")
             return RefundQuery(connector_refund_id=refund_id, connector_transaction_id=order_id)
         return self._refund(fields, order_id, own_id=fields.text("refund_order_id") or fields.text("order_id"))
 

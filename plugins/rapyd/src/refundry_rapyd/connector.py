@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
@@ -14,6 +14,7 @@ from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQue
 from refundry.reading import Fields, page
 from refundry.signing import check_sent, check_signature, hmac_hex, required_header
 from refundry.status import FAILED, PENDING, SUCCEEDED
+from refundry.times import from_unix
 
 REFUND_EVENTS = ("REFUND_COMPLETED", "PAYMENT_REFUND_FAILED", "PAYMENT_REFUND_REJECTED", "PAYMENT_REFUND_UPDATED")
 # Rapyd says it of an identifier that belongs to another account as well.
@@ -142,9 +143,15 @@ class Rapyd(Connector):
             merchant_refund_id=fields.text("merchant_reference_id"),
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
-            created_at=fields.unix_time("created_at"),
-            updated_at=fields.unix_time("updated_at"),
+            created_at=fields.read(_whole_seconds, "created_at"),
+            updated_at=fields.read(_whole_seconds, "updated_at"),
         )
+
+
+def _whole_seconds(value: object) -> datetime:
+    if type(value) is not int:
+        raise ValueError("the time is not a whole number")
+    return from_unix(value)
 
 
 def _created(item: object) -> int | None:
