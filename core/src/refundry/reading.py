@@ -217,7 +217,7 @@ def asked_refund(
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting:
+    if fitting and asked is not None:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
