@@ -38,7 +38,6 @@ class Nuvei(Connector):
             "PRODUCTION": "https://secure.safecharge.com/ppp/api/v1",
         },
     }
-    # Capitals and small letters both occur: they make no difference.
     statuses = {
         "APPROVED": SUCCEEDED,  # accepted by the acquirer
         "DECLINED": FAILED,
@@ -48,6 +47,7 @@ class Nuvei(Connector):
         "PENDING": PENDING,
         "REDIRECT": PENDING,
     }
+    any_case = True  # capitals and small letters both occur
     unmapped = {
         "SUCCESS": "it says that the request succeeded, and nothing about the refund",
         "PROCESSING": "no document of Nuvei's has it; other integrations expect it",
@@ -100,11 +100,9 @@ class Nuvei(Connector):
             )
         if kind.lower() not in REFUND_TYPES:
             raise errors.NotARefund("this id belongs to a payment or another transaction: ask with the refund's own id")
-        word = fields.word("transactionStatus")
         return self.refund(
             fields,
-            next((known for known in self.statuses if known.upper() == (word or "").upper()), None),
-            connector_status=word,
+            fields.word("transactionStatus"),
             error=_error(fields),
             connector_refund_id=refund_id,
             connector_transaction_id=fields.text("relatedTransactionId"),
