@@ -112,6 +112,13 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
         return word
 
+    def flag(self, *path: str) -> bool:
+        """True or false, which must be there: its absence means neither. Raises `MappingError`."""
+        found = self.get(*path)
+        if not isinstance(found, bool):
+            raise MappingError(f"{self._name(path)} is missing or not true or false", field=self._name(path))
+        return found
+
     def unix_time(self, *path: str, per_second: int = 1) -> datetime | None:
         """A Unix time; None when absent or odd, which is a problem."""
         return self.read(lambda value: times.from_unix(value, per_second=per_second), *path)
