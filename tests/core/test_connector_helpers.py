@@ -26,7 +26,7 @@ from refundry.errors import (
 from refundry.http import Event, Moment, Response, WireRequest, parse_xml, url_path
 from refundry.model import FAILED, SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundEvent, RefundQuery, Window
 from refundry.reading import Fields, asked_refund, each_event, page
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, part
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, no_webhook, part
 from refundry.signing import check_hmac, check_sent, encode_base64url, header_pairs, hmac_base64, hmac_hex
 from refundry.testing.mutations import mutated_bodies, replace_one_item
 from refundry.times import from_iso, from_milliseconds, to_iso
@@ -270,6 +270,11 @@ def test_the_nearest_kind_of_error_is_rendered() -> None:
     assert [sandbox.render_error(kind()).status_code for kind in kinds] == [404, 503, 400]
     with pytest.raises(LookupError, match=r"ConnectorSandbox\.errors has no RefundryError"):
         ConnectorSandbox(Acme()).render_error(RefundNotFound())
+
+
+def test_a_status_without_a_webhook_is_no_event_that_went_missing() -> None:
+    # The webhook cases of the contract leave out what a sandbox refuses so.
+    assert isinstance(no_webhook(), ConnectorError)
 
 
 def test_a_webhook_has_its_json_byte_for_byte() -> None:
