@@ -111,15 +111,6 @@ def test_the_objects_of_a_list_report_what_is_odd_in_them_together() -> None:
             fields.objects(name)
 
 
-@pytest.mark.parametrize("value", [None, 1, 0, "true", "", [], {}])
-def test_whether_more_follows_is_said_and_never_guessed(value: object) -> None:
-    assert Fields({"paging": {"more": True}}).flag("paging", "more") is True
-    assert Fields({"more": False}).flag("more") is False
-    for answer in ({"more": value}, {}):
-        with pytest.raises(MappingError, match="more is missing"):
-            Fields(answer).flag("more")
-
-
 def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
     mapped: dict[str, Refund | RefundQuery | None] = {
         "refund": refund(1),
@@ -379,6 +370,28 @@ def test_what_xml_has_once_is_a_list_of_one() -> None:
         [],
         ["z"],
     ]
+
+
+def test_a_flag_must_be_there() -> None:
+    fields = Fields({"paging": {"more": True, "last": False, "odd": "true", "number": 1, "empty": None}})
+    assert (fields.flag("paging", "more"), fields.flag("paging", "last")) == (True, False)
+    for name in ("odd", "number", "empty", "absent"):
+        with pytest.raises(MappingError) as raised:
+            fields.flag("paging", name)
+        assert raised.value.field == f"paging.{name}"
+
+
+def test_a_word_in_any_case_is_known_only_where_the_connector_says_so() -> None:
+    class Shouting(Acme):
+        statuses = {"Sent Back": SUCCEEDED, "REFUSED": FAILED}
+
+    class Careless(Shouting):
+        any_case = True
+
+    words = ("Sent Back", "SENT BACK", "sent back", "refused", "refused ", "", None)
+    assert [Shouting().status_of(word) for word in words] == [SUCCEEDED, *[UNKNOWN] * 6]
+    assert [Careless().status_of(word) for word in words] == [*[SUCCEEDED] * 3, FAILED, *[UNKNOWN] * 3]
+    assert Careless().refund(Fields({}), "refused").connector_status == "refused"
 
 
 def test_an_event_about_a_refund_asks_for_that_refund() -> None:

@@ -113,7 +113,7 @@ class Fields:
         return word
 
     def flag(self, *path: str) -> bool:
-        """True or false, which must be there. Raises `MappingError` when it is not."""
+        """True or false, which must be there: its absence means neither. Raises `MappingError`."""
         found = self.get(*path)
         if not isinstance(found, bool):
             raise MappingError(f"{self._name(path)} is missing or not true or false", field=self._name(path))
@@ -224,7 +224,7 @@ def asked_refund(
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting:
+    if fitting and asked is not None:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 

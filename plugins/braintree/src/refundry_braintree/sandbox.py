@@ -10,13 +10,7 @@ from html import escape
 from typing import Any
 
 from refundry.auth import basic_credentials
-from refundry.errors import (
-    AuthenticationError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_query
 from refundry.model import Refund
