@@ -43,6 +43,7 @@ class Rapyd(Connector):
         "Canceled": FAILED,  # by the merchant
         "Cancelled": FAILED,  # the same in the other spelling: which one answers have is not certain
     }
+    any_case = True
     # By code, by how it begins, and where that is unknown, by HTTP status.
     refusals = {
         "UNAUTHENTICATED_API_CALL": REFUSED,
@@ -131,12 +132,9 @@ class Rapyd(Connector):
     def _refund(self, body: object) -> Refund:
         # The "status" beside "data" is the call's: it is SUCCESS however the refund stands.
         fields = Fields(body, where="data")
-        word = fields.word("status")
         return self.refund(
             fields,
-            # A word counts in upper and lower case alike.
-            (word or "").capitalize(),
-            connector_status=word,
+            fields.word("status"),
             failure=ErrorInfo.of(code=fields.text("failure_reason")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment"),
