@@ -245,9 +245,11 @@ class Exchange:
     def _check_identifiers(self, query: RefundQuery) -> None:
         alternatives = self.account.connector.identifiers
         given = query.given()
-        if not any(names <= given for names in alternatives):
-            wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
-            raise self.named(InvalidQuery(f"a get needs {wanted}"), "get")
+        for names in alternatives:
+            if names <= given:
+                return
+        wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
+        raise self.named(InvalidQuery(f"a get needs {wanted}"), "get")
 
     def require(self, operation: Operation) -> None:
         """Raise `UnsupportedOperation` or `ConfigurationError` unless the account can do this."""
