@@ -112,6 +112,13 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
         return word
 
+    def flag(self, *path: str) -> bool:
+        """True or false, which must be there: its absence means neither. Raises `MappingError`."""
+        found = self.get(*path)
+        if not isinstance(found, bool):
+            raise MappingError(f"{self._name(path)} is missing or not true or false", field=self._name(path))
+        return found
+
     def unix_time(self, *path: str, per_second: int = 1) -> datetime | None:
         """A Unix time; None when absent or odd, which is a problem."""
         return self.read(lambda value: times.from_unix(value, per_second=per_second), *path)
@@ -217,7 +224,7 @@ def asked_refund(
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting:
+    if fitting and asked is not None:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
