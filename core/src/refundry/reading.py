@@ -88,8 +88,8 @@ class Fields:
     def text(self, *path: str) -> str | None:
         """Text, or a whole number as text; None when absent or empty, or odd, which is a problem."""
         found = self.get(*path)
-        if found is None or found == "":
-            return None
+        if found is None or isinstance(found, str):
+            return found or None
         word = _as_text(found)
         if word is None:
             self.problem(f"{self._name(path)} is not text")
@@ -105,8 +105,8 @@ class Fields:
     def word(self, *path: str) -> str | None:
         """A status word or a cursor, None when absent. Raises `MappingError` when it is something else than text."""
         found = self.get(*path)
-        if found is None or found == "":
-            return None
+        if found is None or isinstance(found, str):
+            return found or None
         word = _as_text(found)
         if word is None:
             raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
