@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from refundry_sandbox import Sandbox
+from refundry_sandbox import Fault, Sandbox
 
 README = Path(__file__).parent.parent.parent / "contrib" / "reconcile" / "README.md"
 SINCE = (datetime.now(UTC) - timedelta(days=20)).date().isoformat()
@@ -106,6 +108,36 @@ def test_a_ledger_may_be_the_books_and_the_truth(desk: Desk) -> None:
         subprocess.run(command, cwd=desk.folder, env=desk.environment, check=True, capture_output=True)  # noqa: S603
     ran = desk.run(*SPAN, "--books", "ledger", "--truth", "ledger")
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def stopped(desk: Desk, number: signal.Signals, after: int) -> tuple[int, str]:
+    """The exit code and error text of a run that got this signal in the middle of its list, some calls after others."""
+    desk.sandbox.inject("stripe", Fault.SLOW, times=1000, seconds=0.15)
+    wanted = desk.sandbox.requests("stripe") + after
+    command = [sys.executable, "-m", "refundry_cli", "reconcile", *SPAN]
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=desk.folder, env=desk.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while desk.sandbox.requests("stripe") < wanted:
+            assert process.poll() is None, "the run ended before its signal"
+            time.sleep(0.01)
+        process.send_signal(number)
+        return process.wait(30), process.communicate()[1]
+
+
+def test_a_run_that_is_killed_or_interrupted_goes_on_where_it_was(desk: Desk) -> None:
+    made = [desk.sandbox.add("stripe", "settles", after=timedelta(0)).connector_refund_id for _ in range(1000)]
+    desk.write_books(*(line(one) for one in made[:-7]), line(made[-7], "10.51"))
+    assert stopped(desk, signal.SIGKILL, 3) == (-signal.SIGKILL, "")
+    assert stopped(desk, signal.SIGINT, 6) == (130, "interrupted: the same command goes on where it was\n")
+    assert not list(desk.folder.glob("reconcile-*/report.html"))
+    desk.sandbox.inject("stripe", Fault.SLOW, times=1000, seconds=0)
+    before = desk.sandbox.requests("stripe")
+    ended = json.loads(desk.run(*SPAN, "--json").stdout)
+    asked = desk.sandbox.requests("stripe") - before
+    assert asked <= 5, "of ten pages the five that came before Ctrl-C are kept"
+    assert (ended["counts"]["matched"], ended["counts"]["amount differs"]) == (993, 1)
+    assert (ended["counts"]["missing in the books"], ended["differences"]) == (6, 7)
 
 
 def test_a_terminal_shows_colours_and_a_bar_and_the_result_stays(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 from refundry.signing import hmac_hex
 from refundry_ledger import Ledger
+from refundry_ledger.inbox import Inbox
 from refundry_ledger.watching import LONGEST_REST, rest, tried
 from refundry_sandbox import Sandbox
 
@@ -250,6 +251,19 @@ def test_replaying_says_how_many_were_mapped(desk: Desk) -> None:
     assert status_of(desk, refund_id) == "PENDING"
 
 
+def test_replaying_reads_what_a_desk_stored_and_did_not_read(desk: Desk) -> None:
+    refund_id = add(desk)
+    with (
+        Ledger.open(str(desk.folder / "books.db")) as ledger,
+        desk.sandbox.client("stripe", account_name="stripe-eu") as client,
+    ):
+        Inbox(ledger).keep(client, [desk.sandbox.event("stripe", refund_id)])
+    assert status_of(desk, refund_id) is None
+    done = desk.run("events", "replay", "stripe-eu")
+    assert (done.returncode, done.stdout) == (0, "1 webhooks mapped, 0 still not\n")
+    assert status_of(desk, refund_id) == "PENDING"
+
+
 def test_an_event_that_cannot_be_mapped_is_kept_and_said(desk: Desk) -> None:
     event = desk.sandbox.event("stripe", add(desk))
     body = re.sub(rb'"id":"re_[^"]*"', b'"id":null', event.body)
@@ -292,3 +306,35 @@ def test_whoever_watches_outlives_a_database_that_is_away() -> None:
         assert rest(ledger) == LONGEST_REST
         away = tried(lambda: ledger.deliver_outbox("https://shop.example/", HOOK_SECRET))
         assert away.errors == {"the ledger": "OperationalError"}
+
+
+def test_old_bodies_are_pruned_and_said(desk: Desk) -> None:
+    refund_id = add(desk)
+    desk.run("track", "add", "stripe-eu", "--connector-refund-id", refund_id)
+    desk.run("track", "run")
+    fresh = desk.run("prune", "--older-than", "400d", "--audit-older-than", "120w")
+    assert (fresh.returncode, fresh.stderr) == (0, "")
+    assert fresh.stdout.splitlines() == [
+        "bodies of 0 answers and 0 webhooks deleted",
+        "0 entries of the audit trail deleted",
+    ]
+    with closing(sqlite3.connect(desk.folder / "books.db")) as database, database:
+        database.execute("UPDATE answers SET heard_at = '2020-01-01 00:00:00.000000'")
+    for said in ("would be deleted", "deleted"):
+        done = desk.run("prune", "--older-than", "400d", *(["--dry-run"] if "would" in said else []))
+        assert (done.returncode, done.stdout) == (0, f"bodies of 1 answers and 0 webhooks {said}\n")
+    assert desk.run("track", "show", refund_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("ages", "says"),
+    [
+        (("--older-than", "400"), "days or weeks"),
+        (("--older-than", "0d"), "days or weeks"),
+        (("--older-than", "400d", "--audit-older-than", "30d"), "must be longer"),
+    ],
+)
+def test_an_age_that_is_none_deletes_nothing(desk: Desk, ages: tuple[str, ...], says: str) -> None:
+    refused = desk.run("prune", *ages)
+    assert refused.returncode == 2
+    assert says in " ".join(refused.stderr.replace("│", " ").split())

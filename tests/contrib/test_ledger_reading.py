@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from alembic.config import Config
 from sqlalchemy import insert, select, text
 
 import refundry_ledger
-from refundry import RefundNotFound, SignatureError
-from refundry.model import FAILED, PENDING, SUCCEEDED, Money
+from refundry import MappingError, RefundNotFound, SignatureError
+from refundry.model import FAILED, PENDING, SUCCEEDED, Money, Refund
 from refundry.testing import Wiring
 from refundry_ledger import Filters, Ledger
 from refundry_ledger.inbox import Inbox
-from refundry_ledger.schema import answers, events, refunds
+from refundry_ledger.schema import answers, events, observations, refunds
 from refundry_stripe import Stripe
 
 
@@ -174,6 +175,37 @@ def test_a_webhook_that_the_inbox_cannot_read_is_kept_for_replay(ledger: Ledger,
     assert inbox.read(client).failed == 1
     with ledger.database.reading() as connection:
         assert connection.execute(select(events.c.outcome)).scalars().all() == ["unmapped"]
+
+
+def test_replaying_reads_what_the_inbox_left_waiting_and_each_failure_once(
+    ledger: Ledger, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, client = Inbox(ledger), wiring.client()
+    inbox.keep(client, [ledgers.stripe_event(wiring, ledgers.stripe_refund("succeeded", n)) for n in range(3)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Stripe, "_refund", unreadable)
+        replayed = ledger.replay(client)
+        assert (replayed.done, replayed.failed, inbox.waiting()) == (0, 3, {})
+    inbox.keep(client, [ledgers.stripe_event(wiring, ledgers.stripe_refund("succeeded", 3))])
+    replayed = ledger.replay(client)
+    assert (replayed.done, replayed.failed) == (4, 0)
+    assert [ledger.find(f"re_{number}")[0].status for number in range(4)] == [SUCCEEDED] * 4
+
+
+def unreadable(self: Stripe, body: object) -> Refund:
+    raise MappingError("status is not text", field="status")
+
+
+def test_replaying_beside_a_running_desk_reads_each_webhook_once(address: str, wiring: Wiring) -> None:
+    with Ledger(address, clock=wiring.clock) as ledger, Ledger(address, clock=wiring.clock) as beside:
+        sent = [ledgers.stripe_event(wiring, ledgers.stripe_refund("succeeded", n)) for n in range(40)]
+        Inbox(ledger).keep(wiring.client(), sent)
+        with ThreadPoolExecutor(4) as pool:
+            reading = [pool.submit(Inbox(ledger).read, wiring.client()) for _ in range(2)]
+            reading += [pool.submit(beside.replay, wiring.client()) for _ in range(2)]
+            done = [one.result().done for one in reading]
+        assert sum(done) == 40
+        assert ledgers.row_counts(ledger, observations) == [40]
 
 
 @pytest.mark.parametrize("kind", ledgers.DATABASES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -13,11 +14,14 @@ from reconciling import NOON, PERIOD, a_refund, a_row, by_place, compare, days, 
 from refundry.client import RefundClient
 from refundry.errors import ConfigurationError
 from refundry.http import Response
-from refundry.model import SUCCEEDED, Money
+from refundry.model import SUCCEEDED, Money, RefundPage
 from refundry.plugins import load_connector
 from refundry.testing import Wiring
 from refundry_ledger import Ledger
 from refundry_reconcile import LedgerBooks, Progress, Verdict, reconcile
+from refundry_reconcile.noting import Listed
+from refundry_reconcile.paging import Leaf
+from refundry_reconcile.store import Store
 from refundry_sandbox import Sandbox
 
 MANY = [a_refund(f"re_{number:03}") for number in range(250)]
@@ -47,6 +51,19 @@ def test_an_interrupted_run_goes_on_where_it_was_and_a_run_that_ended_asks_nothi
         assert (len(wiring.sent), done.summary.counts[Verdict.MATCHED], done.summary.differences) == (3, 250, 0)
     compare(tmp_path, ROWS, client).close()
     assert len(wiring.sent) == 3
+
+
+def test_what_a_slow_processor_said_is_written_after_ten_seconds(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.run("INSERT INTO coverage VALUES ('acme', 'Acme', 'list', NULL, NULL, true, NULL, false, 0, 0, NULL)")
+        listed = Listed(store, "acme", 0)
+        for number, second in enumerate((0, 9, 10, 11)):
+            listed.add(
+                Leaf(page=RefundPage(refunds=[MANY[number]]), position=f"after {number}"),
+                NOON + timedelta(seconds=second),
+            )
+        assert store.one("SELECT position FROM coverage") == "after 2"
+        assert store.one("SELECT count(*) FROM said") == 3
 
 
 def test_a_list_that_breaks_off_keeps_what_came_and_says_why_the_rest_is_not_comparable(tmp_path: Path) -> None:

@@ -14,16 +14,19 @@ import pytest
 import requests
 import webservers
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from refundry.errors import InvalidQuery
 from refundry.model import Money
+from refundry.testing import FakeClock
 from refundry_ledger import Ledger, RefundRecord
 from refundry_sandbox import Sandbox
 from refundry_web import Desk, Settings, create_app
+from refundry_web.audit import prune_entries, read_entries
 from refundry_web.entering import entry_path
 from refundry_web.guarding import HEADERS
-from refundry_web.tables import create_tables
+from refundry_web.tables import audit, create_tables, prunings
 from refundry_web.tokens import Role, add_token, holder_of, id_of, list_tokens, revoke
 
 CANARY = "canary-7f3a9"
@@ -106,6 +109,28 @@ def test_filters_choose_and_the_processor_is_asked_only_by_force(served: webserv
 
     seen = served.call("POST", f"/v1/refunds/{record.id}/acknowledge", "operate").json()
     assert (seen["needs_attention"], seen["flags"]) == (False, ["regressed"])
+
+
+def test_what_came_after_somebody_looked_is_not_acknowledged_with_it(
+    served: webservers.Served, sandbox: Sandbox
+) -> None:
+    record = known(served, sandbox, "returned", after=timedelta(days=1))
+    sandbox.clock.move(timedelta(days=2))
+    shown = served.get(f"/v1/refunds/{record.id}?force=true", "operate").json()["refund"]
+    assert shown["attention"] == "regressed"
+    path = f"/v1/refunds/{record.id}/acknowledge"
+
+    refused = served.call("POST", path, "operate", json={"seen": "disputed"})
+    assert (refused.status_code, refused.headers["content-type"]) == (409, "application/problem+json")
+    assert refused.json()["attention"] == "regressed"
+    assert served.get(f"/v1/refunds/{record.id}", "read").json()["refund"]["needs_attention"] is True
+    assert served.call("POST", path, "operate", json={"sean": "regressed"}).status_code == 422
+
+    for seen in ("regressed", "regressed", "disputed", None):
+        done = served.call("POST", path, "operate", json={"seen": seen})
+        assert (done.status_code, done.json()["needs_attention"]) == (200, False), "once nothing is left, all is seen"
+    served.desk.ledger.track("stripe-eu", record.query, expected_amount=Money(1, "EUR"))
+    assert served.call("POST", path, "operate", json={}).json()["needs_attention"] is False, "whatever was seen"
 
 
 def test_a_new_refund_is_tracked_and_what_it_should_be_is_compared(served: webservers.Served, sandbox: Sandbox) -> None:
@@ -198,6 +223,79 @@ def test_the_audit_trail_cannot_be_changed(served: webservers.Served) -> None:
         for statement in ("DELETE FROM web_audit", "UPDATE web_audit SET person = 'x'"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(statement)
+
+
+@pytest.mark.parametrize("kind", ledgers.DATABASES)
+def test_only_what_is_old_can_leave_the_audit_trail_and_that_it_did_stays(kind: str, tmp_path: Path) -> None:
+    clock = FakeClock()
+    with ledgers.empty_database(kind, tmp_path) as address, Ledger.open(address, clock=clock) as ledger:
+        database = ledger.database
+        create_tables(database)
+        row = {"token_id": "t", "person": "Ann", "method": "GET", "target": "/", "allowed": True}
+        for _ in range(6):
+            with database.writing() as connection:
+                connection.execute(insert(audit).values(**row, at=clock.now()))
+            clock.advance(timedelta(days=1))
+        before = clock.now() - timedelta(days=3)
+        assert prune_entries(database, clock, before, dry_run=True) == 3
+        with pytest.raises(DBAPIError, match="append-only"), database.writing() as connection:
+            connection.execute(delete(audit))
+        assert prune_entries(database, clock, before, batch=2) == 3
+        assert prune_entries(database, clock, before) == 0
+        assert len(read_entries(database)) == 3
+        newer = {"at": clock.now()}
+        for change in (delete(audit), update(audit).values(newer), delete(prunings), update(prunings).values(newer)):
+            with pytest.raises(DBAPIError, match="append-only"), database.writing() as connection:
+                connection.execute(change)
+        for wrong in (clock.now() + timedelta(days=1), clock.now().replace(tzinfo=None)):
+            with pytest.raises(InvalidQuery):
+                prune_entries(database, clock, wrong)
+        with database.reading() as connection:
+            assert [one.pruned_before for one in connection.execute(select(prunings))] == [before, before]
+
+
+@pytest.mark.parametrize("kind", ledgers.DATABASES)
+def test_an_audit_trail_from_before_it_could_be_pruned_can_be(kind: str, tmp_path: Path) -> None:
+    clock = FakeClock()
+    with ledgers.empty_database(kind, tmp_path) as address, Ledger.open(address, clock=clock) as ledger:
+        with ledger.database.writing() as connection:
+            for statement in TRIGGERS_BEFORE[kind]:
+                connection.execute(text(statement))
+        create_tables(ledger.database)
+        create_tables(ledger.database)
+        row = {"token_id": "t", "person": "Ann", "method": "GET", "target": "/", "allowed": True}
+        with ledger.database.writing() as connection:
+            connection.execute(insert(audit).values(**row, at=clock.now()))
+        clock.advance(timedelta(days=1))
+        assert prune_entries(ledger.database, clock, clock.now()) == 1
+
+
+_REFUSE = "'the audit trail is append-only'"
+_TABLE = (
+    "CREATE TABLE web_audit (id {0} PRIMARY KEY, at {1} NOT NULL, token_id VARCHAR(16) NOT NULL, person TEXT NOT NULL, "
+    "method VARCHAR(10) NOT NULL, target TEXT NOT NULL, allowed BOOLEAN NOT NULL)"
+)
+TRIGGERS_BEFORE = {
+    "sqlite": [
+        _TABLE.format("INTEGER", "DATETIME"),
+        *(
+            f"CREATE TRIGGER web_audit_{what} BEFORE {what} ON web_audit BEGIN SELECT RAISE(ABORT, {_REFUSE}); END"
+            for what in ("delete", "update")
+        ),
+    ],
+    "postgresql": [
+        _TABLE.format("BIGSERIAL", "TIMESTAMP WITH TIME ZONE"),
+        (
+            "CREATE FUNCTION refundry_audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            f"BEGIN RAISE EXCEPTION {_REFUSE}; END $$"
+        ),
+        (
+            "CREATE TRIGGER web_audit_stays BEFORE DELETE OR UPDATE ON web_audit "
+            "FOR EACH ROW EXECUTE FUNCTION refundry_audit_stays()"
+        ),
+    ],
+}
+"""The table and its triggers as the first desks made them."""
 
 
 @pytest.mark.parametrize(

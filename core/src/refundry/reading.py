@@ -68,6 +68,10 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
         return found
 
+    def objects(self, *path: str) -> list[Fields]:
+        """The objects in the list at this path, an empty list when it is absent. Raises `MappingError` for others."""
+        return [Fields(one, where=self._name(path), problems=self._problems) for one in self.items(*path)]
+
     def several(self, *path: str) -> list[Any]:
         """What XML has at this path once or several times: it looks like a list only when it comes again."""
         found = self.get(*path)
@@ -224,7 +228,7 @@ def page(
     """A page of these items.
 
     One mapped to a query only names its refund: the client asks for it. One that raises `MappingError` becomes a
-    problem; one mapped to None is left out.
+    problem; one mapped to None, or that raises `NotARefund`, is left out.
     """
     results = list(_each(items, map_item))
     return RefundPage(
@@ -236,7 +240,10 @@ def page(
 
 
 def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:
-    """The items of a batch webhook. One that raises `MappingError` stands as that error; None leaves an item out."""
+    """The items of a batch webhook. One that raises `MappingError` stands as that error.
+
+    One mapped to None, or that raises `NotARefund`, is left out.
+    """
     return list(_each(items, map_item))
 
 
@@ -244,6 +251,8 @@ def _each(items: Iterable[Any], map_item: Callable[[Any], T | None]) -> Iterator
     for number, item in enumerate(items):
         try:
             mapped = map_item(item)
+        except NotARefund:
+            continue
         except (MappingError, InvalidQuery) as error:
             field = error.field if isinstance(error, MappingError) else None
             yield MappingError(f"item {number}: {error.message}", field=field)

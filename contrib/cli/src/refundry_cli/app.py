@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundry_cli.exits import help_text
+from refundry_cli.prune import prune
 from refundry_cli.reconcile import reconcile
 from refundry_cli.service import serve, token
 from refundry_cli.track import events, track
@@ -31,6 +32,7 @@ app.add_typer(celery, name="celery")
 app.add_typer(token, name="token")
 app.command()(serve)
 app.command()(reconcile)
+app.command()(prune)
 
 
 def _complete_name(incomplete: str) -> list[str]:

@@ -31,7 +31,7 @@ _WIDTHS = (13, 9, 21, 0)
 
 def serve_desk(*, host: str, port: int, demo: bool, ledger: str | None, config: Path | None) -> ExitCode:
     """Serve the desk until SIGINT or SIGTERM, with the accounts of ``refundry.toml`` or with the sandbox's."""
-    _require_web()
+    require_web()
     from refundry_web.serving import listen
     from refundry_web.settings import read_settings
 
@@ -151,7 +151,7 @@ def _invitation(desk: Desk, url: str) -> str:
 
 @contextmanager
 def _desk_ledger(ledger: str | None, config: Path | None) -> Iterator[Ledger]:
-    _require_web()
+    require_web()
     from refundry_web.tables import create_tables
 
     with open_ledger(ledger, config) as books:
@@ -159,7 +159,8 @@ def _desk_ledger(ledger: str | None, config: Path | None) -> Iterator[Ledger]:
         yield books
 
 
-def _require_web() -> None:
+def require_web() -> None:
+    """Raise `ConfigurationError` where the desk is not installed."""
     if find_spec("refundry_web") is None:
         raise ConfigurationError("the refund desk is not installed; try: pip install refundry-web")
 

@@ -46,7 +46,10 @@ def reconcile_books(
     ledger: str | None,
     config: Path | None,
 ) -> ExitCode:
-    """Compare and write the report; `ExitCode.FAULT` when there are differences. Raises `ConfigurationError`."""
+    """Compare and write the report; `ExitCode.FAULT` when there are differences. Raises `ConfigurationError`.
+
+    Ctrl-C ends it with `ExitCode.INTERRUPTED`, and what the processors said until then is kept.
+    """
     if find_spec("refundry_reconcile") is None:
         raise ConfigurationError("the reconciliation is not installed; try: pip install refundry-cli[reconcile]")
     from refundry_reconcile.config import read_plan
@@ -56,7 +59,11 @@ def reconcile_books(
     plan = read_plan(read_config(config), options, beside)
     with ExitStack() as stack:
         books, truth = _sides(plan, names, stack, ledger, config)
-        done = stack.enter_context(_compare(books, truth, since, until, folder, plan.margin))
+        try:
+            done = stack.enter_context(_compare(books, truth, since, until, folder, plan.margin))
+        except KeyboardInterrupt:
+            typer.echo("interrupted: the same command goes on where it was", err=True)
+            return ExitCode.INTERRUPTED
         page = done.write_report()
         _show(done.summary, page, as_json=as_json)
     return ExitCode.FAULT if done.summary.differences else ExitCode.SUCCEEDED

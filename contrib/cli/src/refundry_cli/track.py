@@ -105,7 +105,10 @@ def attention(json: Json = False, ledger: Ledger = None, config: Config = None) 
 
 @events.command()
 def replay(account: Account, ledger: Ledger = None, config: Config = None) -> None:
-    """Map again the stored webhooks that could not be mapped, after an upgrade of the connector."""
+    """Map again the stored webhooks that could not be mapped, after an upgrade of the connector.
+
+    Those that a desk stored and has not read yet are read, too; it may be running.
+    """
     from refundry_cli.running import replay_events
 
     raise typer.Exit(replay_events(account, ledger=ledger, config=config))

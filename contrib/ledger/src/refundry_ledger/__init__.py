@@ -2,7 +2,7 @@
 
 from refundry_ledger.ledger import Ledger
 from refundry_ledger.reading import Filters, Page, Spans, StoredEvent, Total
-from refundry_ledger.records import Change, Claim, History, Pass, Receipt, RefundRecord
+from refundry_ledger.records import Change, Claim, History, Pass, Pruned, Receipt, RefundRecord
 
 __all__ = [
     "Change",
@@ -12,6 +12,7 @@ __all__ = [
     "Ledger",
     "Page",
     "Pass",
+    "Pruned",
     "Receipt",
     "RefundRecord",
     "Spans",

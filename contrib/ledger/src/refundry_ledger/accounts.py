@@ -36,13 +36,24 @@ def lock_account(connection: Connection, name: str, now: datetime, connector: st
 
 def insert_new(connection: Connection, table: Table, values: dict[str, Any], *unique: str) -> bool:
     """Insert a row unless one of the same key is there; whether it was new."""
+    statement = _insert(connection, table, values).on_conflict_do_nothing(index_elements=unique)
+    # What is returned says it; the row count does not with every driver.
+    return connection.execute(statement.returning(table.c[unique[0]])).first() is not None
+
+
+def insert_or_update(connection: Connection, table: Table, values: dict[str, Any], unique: str, column: str) -> None:
+    """Insert a row, or give the one of the same key the new value of one column: in one step, so that none is lost."""
+    statement = _insert(connection, table, values)
+    newer = {column: statement.excluded[column]}
+    connection.execute(statement.on_conflict_do_update(index_elements=[unique], set_=newer))
+
+
+def _insert(connection: Connection, table: Table, values: dict[str, Any]) -> Any:
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql as dialect
     else:
         from sqlalchemy.dialects import sqlite as dialect  # type: ignore[no-redef]
-    statement = dialect.insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
-    # What is returned says it; the row count does not with every driver.
-    return connection.execute(statement.returning(table.c[unique[0]])).first() is not None
+    return dialect.insert(table).values(values)
 
 
 def count(account: Locked, name: str, times: int = 1) -> None:

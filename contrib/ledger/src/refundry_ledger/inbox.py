@@ -16,16 +16,17 @@ from refundry_ledger.ledger import Ledger
 from refundry_ledger.receiving import (
     REFUSED,
     UNMAPPED,
+    WAITING,
     event_columns,
     lock,
     numbers_of,
+    raw_columns,
     read_again,
     verified,
 )
 from refundry_ledger.records import Pass
 from refundry_ledger.schema import accounts, events
 
-WAITING = "waiting"
 Answer: TypeAlias = Response | RefundryError
 """What acknowledges a webhook that is stored, or why it is refused."""
 
@@ -77,7 +78,8 @@ class Inbox:
 def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Event, Delivery]]) -> None:
     connection = account.connection
     mine = (events.c.account_id == account.id, events.c.digest.in_(authentic))
-    known = {row.digest: row for row in connection.execute(select(events.c.digest, events.c.outcome).where(*mine))}
+    query = select(events.c.id, events.c.digest, events.c.outcome, events.c.pruned_at).where(*mine)
+    known = {row.digest: row for row in connection.execute(query)}
     new = [
         {**event_columns(account, client.account, *one), "outcome": WAITING, "reason": None}
         for digest, one in authentic.items()
@@ -85,10 +87,14 @@ def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Even
     ]
     if new:
         connection.execute(insert(events), new)
-    again = [digest for digest, row in known.items() if _says_more(row.outcome, authentic[digest][1])]
+    again = [row for digest, row in known.items() if _says_more(row.outcome, authentic[digest][1])]
     if again:
-        repeated = (events.c.account_id == account.id, events.c.digest.in_(again))
-        connection.execute(update(events).where(*repeated).values(outcome=WAITING))
+        repeated = events.c.id.in_([row.id for row in again])
+        connection.execute(update(events).where(repeated).values(outcome=WAITING))
+    for row in again:
+        if row.pruned_at is not None:
+            whole = raw_columns(client.account, authentic[row.digest][0])
+            connection.execute(update(events).where(events.c.id == row.id).values(**whole))
 
 
 def _says_more(outcome: str, delivery: Delivery) -> bool:

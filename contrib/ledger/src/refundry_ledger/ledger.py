@@ -13,18 +13,17 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import URL
 
 from refundry.client import RefundClient
-from refundry.errors import AmbiguousRefund, RefundNotFound
 from refundry.http import Event, HeaderSource
 from refundry.model import Money, RefundQuery
 from refundry.plugins import Observers
 from refundry.policy import Clock, SystemClock
-from refundry.state import Observation, fold, in_order
-from refundry_ledger import attending, claims, outbox, reading, receiving, recording
+from refundry.state import Observation
+from refundry_ledger import attending, claims, outbox, pruning, receiving, recording
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.database import Database
-from refundry_ledger.folding import observations_of, row_of
-from refundry_ledger.records import Claim, History, Pass, Receipt, RefundRecord, record_of
-from refundry_ledger.schema import accounts, refunds
+from refundry_ledger.folding import row_of
+from refundry_ledger.records import Claim, Pass, Pruned, Receipt, RefundRecord, record_of
+from refundry_ledger.schema import refunds
 from refundry_ledger.shelf import Shelf
 from refundry_ledger.tracking import Tracker, by_name
 
@@ -126,32 +125,11 @@ class Ledger(Shelf):
         return receiving.receive(self.database, client, event, self.clock.now())
 
     def replay(self, client: RefundClient) -> Pass:
-        """Map again the webhooks of this account that could not be mapped, after an upgrade of its connector."""
+        """Map again the webhooks of this account that could not be mapped, after an upgrade of its connector.
+
+        Those that an inbox stored and nobody has read are read, too; beside others who do so, each is read once.
+        """
         return receiving.replay(self.database, client, self.clock.now())
-
-    # What is known
-
-    def history(self, account: str, refund: str | int) -> History:
-        """One refund by the processor's id, or by the ledger's number, with everything that was said about it.
-
-        Any identifier will do that one refund alone has. Raises `RefundNotFound` when the ledger knows none, and
-        `AmbiguousRefund` when several have it.
-        """
-        known = self._only(account, refund)
-        with self.database.reading() as connection:
-            said = observations_of(connection, known.id, account).values()
-            state = fold(said, expected=known.expected)
-            return History(refund=known, observations=tuple(in_order(said)), state=state)
-
-    def find(self, identifier: str | int) -> list[RefundRecord]:
-        """The refunds with this identifier: the processor's, the merchant's, the payment's, the acquirer's reference,
-        or, as an ``int``, the ledger's number.
-        """
-        return self._select(reading.named(identifier), refunds.c.merged_into.is_(None))
-
-    def needing_attention(self) -> list[RefundRecord]:
-        """The refunds that a person should look at."""
-        return self._select(refunds.c.needs_attention)
 
     def acknowledge(self, refund_id: int, *, seen: str | None = None) -> RefundRecord:
         """A person has looked at it: it needs attention again only for something new. Raises `RefundNotFound`.
@@ -276,23 +254,32 @@ class Ledger(Shelf):
         to, stop = outbox.endpoint(url, secret, session), stop or threading.Event()
         return outbox.deliver(self.database, self.clock, to, limit=limit, stop=stop)
 
-    def _by_number(self, refund_id: int) -> RefundRecord:
-        found = self.find(refund_id)
-        if not found:
-            raise RefundNotFound("the ledger has no refund of this number")
-        return found[0]
+    # What need not be kept
 
-    def _only(self, account: str, identifier: str | int) -> RefundRecord:
-        found = [one for one in self.find(identifier) if one.account == account]
-        own = [one for one in found if identifier in (one.id, one.query.connector_refund_id)] or found
-        if not own:
-            raise RefundNotFound("the ledger does not know this refund: track it, or look for another of its ids")
-        if len(own) > 1:
-            raise AmbiguousRefund("several refunds have this identifier: use the processor's id of the refund")
-        return own[0]
+    def prune(
+        self,
+        before: datetime,
+        *,
+        batch: int = pruning.BATCH,
+        limit: int | None = None,
+        dry_run: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Pruned:
+        """Delete the raw bodies of answers last heard, and of webhooks received, before this moment; aware.
 
-    def _select(self, *conditions: Any, order: Any = refunds.c.id, limit: int | None = None) -> list[RefundRecord]:
-        query = select(refunds, accounts.c.name.label("account")).join(accounts).where(*conditions)
-        with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(order).limit(limit)).mappings().all()
-        return [record_of(row, row["account"]) for row in rows]
+        Observations stay, and so does what makes a duplicate known. Webhooks that wait to be read, or that could not
+        be, are left alone, whatever their age.
+
+        Args:
+            before: the moment; every process may prune at once.
+            batch: how many bodies one short transaction deletes.
+            limit: the most bodies of each kind; None for all of them.
+            dry_run: only count them.
+            stop: set it to end after the batch under way.
+
+        Raises `InvalidQuery` for a moment without a zone.
+        """
+        if dry_run:
+            return pruning.count(self.database, before, limit)
+        ending = stop or threading.Event()
+        return pruning.prune(self.database, self.clock, before, batch=batch, limit=limit, stop=ending)

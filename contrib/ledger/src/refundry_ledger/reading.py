@@ -84,8 +84,10 @@ class StoredEvent:
     received_at: datetime
     verified: bool
     outcome: str
-    """"mapped", "ignored" or "unmapped"."""
+    """"mapped", "ignored", "unmapped", or "waiting" to be read."""
     reason: str | None
+    pruned_at: datetime | None = None
+    """When its body, headers and address were deleted; None: they are there."""
 
 
 def page(connection: Connection, filters: Filters, cursor: str | None, limit: int) -> Page:

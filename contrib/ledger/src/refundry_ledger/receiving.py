@@ -26,6 +26,7 @@ from refundry_ledger.schema import accounts, event_items, events
 
 REFUSED = "refused signatures"
 UNMAPPED = "unmapped"
+WAITING = "waiting"
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SHORTEST_SECRET = 4
 # By its form, for the client may have digested the registered address instead of the one that was called.
@@ -76,9 +77,12 @@ def _write(database: Database, client: RefundClient, event: Event, delivery: Del
 
 
 def replay(database: Database, client: RefundClient, now: datetime) -> Pass:
-    """Map again what could not be mapped. See `refundry_ledger.Ledger.replay`."""
-    numbers = numbers_of(database, client.account.name, UNMAPPED)
-    return sum((read_again(database, client, number, UNMAPPED, now) for number in numbers), Pass())
+    """Map what could not be mapped, and what was not read yet. See `refundry_ledger.Ledger.replay`."""
+    # Looked up beforehand: what waits and cannot be mapped either need not be tried twice.
+    numbers = [
+        (one, outcome) for outcome in (UNMAPPED, WAITING) for one in numbers_of(database, client.account.name, outcome)
+    ]
+    return sum((read_again(database, client, number, outcome, now) for number, outcome in numbers), Pass())
 
 
 def numbers_of(database: Database, account: str, outcome: str, limit: int | None = None) -> Sequence[int]:
@@ -187,7 +191,9 @@ def _stored_event(account: Locked, event: Event) -> int | None:
 def _store_event(account: Locked, owner: Account, event: Event, delivery: Delivery, known: int | None) -> int:
     outcome = _outcome(delivery)
     if known is not None:
-        account.connection.execute(update(events).where(events.c.id == known).values(**outcome))
+        # To be read again it needs its body, which may have been deleted.
+        whole = raw_columns(owner, event) if delivery.problems else {}
+        account.connection.execute(update(events).where(events.c.id == known).values(**outcome, **whole))
         return known
     values = event_columns(account, owner, event, delivery)
     added = insert(events).values(**values, **outcome).returning(events.c.id)
@@ -201,11 +207,19 @@ def event_columns(account: Locked, owner: Account, event: Event, delivery: Deliv
         "account_id": account.id,
         "digest": event.digest,
         "method": plain_text(event.method),
+        **raw_columns(owner, event),
+        "received_at": event.received_at,
+        "verified": believed or not owner.connector.unsigned_events,
+    }
+
+
+def raw_columns(owner: Account, event: Event) -> dict[str, Any]:
+    """The columns of a webhook that are deleted when it is old."""
+    return {
         "url": _without_secrets(event.url and storable(event.url), owner.secrets),
         "headers": _kept_headers(event.headers, owner.secrets),
         "body": event.body,
-        "received_at": event.received_at,
-        "verified": believed or not owner.connector.unsigned_events,
+        "pruned_at": None,
     }
 
 

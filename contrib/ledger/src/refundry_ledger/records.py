@@ -122,6 +122,16 @@ class Pass:
         )
 
 
+@attrs.frozen(kw_only=True)
+class Pruned:
+    """How many raw bodies were deleted, or would be."""
+
+    answers: int = 0
+    """Of what processors answered."""
+    events: int = 0
+    """Of webhooks."""
+
+
 def money(amount: int | None, currency: str | None) -> Money | None:
     """An amount from its two columns."""
     return None if amount is None or currency is None else Money(amount, currency)

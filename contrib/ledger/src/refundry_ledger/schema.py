@@ -125,6 +125,7 @@ events = Table(
     Column("verified", Boolean, nullable=False),
     Column("outcome", String(10), nullable=False),
     Column("reason", Text),
+    Column("pruned_at", Utc),
     UniqueConstraint("account_id", "digest"),
     comment="Webhooks as they came, without the secrets in their headers.",
 )
@@ -132,6 +133,8 @@ _unmapped = events.c.outcome == "unmapped"
 Index("ix_events_unmapped", events.c.account_id, postgresql_where=_unmapped, sqlite_where=_unmapped)
 _waiting = events.c.outcome == "waiting"
 Index("ix_events_waiting", events.c.account_id, postgresql_where=_waiting, sqlite_where=_waiting)
+_whole = events.c.pruned_at.is_(None)
+Index("ix_events_whole", events.c.account_id, events.c.received_at, postgresql_where=_whole, sqlite_where=_whole)
 
 event_items = Table(
     "event_items",
@@ -175,7 +178,7 @@ answers = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("body", LargeBinary, nullable=False),
-    Column("heard_at", Utc, nullable=False),
+    Column("heard_at", Utc, nullable=False, index=True),
     comment="What processors answered when asked, by its SHA-256: the same answer is kept once.",
 )
 

@@ -25,7 +25,7 @@ from refundry.errors import (
 from refundry.model import Refund, RefundQuery
 from refundry.policy import Clock
 from refundry.state import Source, observe, observe_gone
-from refundry_ledger.accounts import Locked, insert_new, lock_account
+from refundry_ledger.accounts import Locked, insert_or_update, lock_account
 from refundry_ledger.claims import begin_run, claim_due, claim_one, complete, end_run, release
 from refundry_ledger.database import AWAY, Database
 from refundry_ledger.folding import row_of
@@ -188,7 +188,7 @@ def keep_answers(account: Locked, answered: Iterable[Refund]) -> None:
     """Keep what these refunds were read from, each body once; one that is too long only by its digest."""
     for raw in {one.raw for one in answered if 0 < len(one.raw) <= LONGEST_ANSWER}:
         row = {"digest": hashlib.sha256(raw).hexdigest(), "body": raw, "heard_at": account.now}
-        insert_new(account.connection, answers, row, "digest")
+        insert_or_update(account.connection, answers, row, "digest", "heard_at")
 
 
 def write_answer(account: Locked, claim: Claim, asked: Asked, plan: Plan, chance: float) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from refundry.errors import ConfigurationError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision, by number, in ``migrations/versions``."""
 _ONE_AT_A_TIME = 5_782_093_416_211_007
 

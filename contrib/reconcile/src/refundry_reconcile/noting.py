@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -22,6 +22,8 @@ _ANSWER = ("account", "question", "outcome", "connector_refund_id", "reason", "o
 _ANSWERS_AT_A_TIME = 500
 _PAGES_AT_A_TIME = 100
 """Whatever their size: so many pages at most are asked for again after a run was killed."""
+_LONGEST_UNWRITTEN = timedelta(seconds=10)
+"""Of a slow processor, no more than what it said in this time is asked for again."""
 
 
 @attrs.define
@@ -37,6 +39,7 @@ class Listed:
     _hints: list[Sequence[str]] = attrs.field(factory=list)
     _unreadable: int = 0
     _pages: int = 0
+    _oldest: datetime | None = None
     _scribe: Scribe = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -51,7 +54,9 @@ class Listed:
         self.count += len(leaf.page.refunds)
         self._position = leaf.position
         self._pages += 1
-        if len(self._rows) >= BATCH or self._pages >= _PAGES_AT_A_TIME:
+        self._oldest = self._oldest or now
+        is_large = len(self._rows) >= BATCH or self._pages >= _PAGES_AT_A_TIME
+        if is_large or now - self._oldest >= _LONGEST_UNWRITTEN:
             self.write()
 
     def write(self) -> None:
@@ -65,7 +70,7 @@ class Listed:
                 "UPDATE coverage SET position = ?, listed = ?, unreadable = unreadable + ? WHERE account = ?",
                 [self._position, self.count, self._unreadable, self.account],
             )
-        self._rows, self._hints, self._unreadable, self._pages = [], [], 0, 0
+        self._rows, self._hints, self._unreadable, self._pages, self._oldest = [], [], 0, 0, None
 
 
 @attrs.define
@@ -77,6 +82,7 @@ class Answered:
     count: int = 0
     _rows: list[Sequence[Any]] = attrs.field(factory=list)
     _answers: list[Sequence[Any]] = attrs.field(factory=list)
+    _oldest: datetime | None = None
     _scribe: Scribe = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -89,7 +95,8 @@ class Answered:
         self._rows += [self._scribe.row(refund, source, at) for refund in refunds]
         self._answers.append((self.account, question.key, *_result(question, outcome), at))
         self.count += 1
-        if len(self._answers) >= _ANSWERS_AT_A_TIME:
+        self._oldest = self._oldest or now
+        if len(self._answers) >= _ANSWERS_AT_A_TIME or now - self._oldest >= _LONGEST_UNWRITTEN:
             self.write()
 
     def write(self) -> None:
@@ -97,7 +104,7 @@ class Answered:
         with self.store.writing():
             self.store.copy("said", COLUMNS, self._rows)
             self.store.copy("answers", _ANSWER, self._answers)
-        self._rows, self._answers = [], []
+        self._rows, self._answers, self._oldest = [], [], None
 
 
 def _refunds(outcome: Outcome) -> tuple[tuple[Refund, ...], str]:

@@ -19,6 +19,7 @@ from refundry_web.describing import (
     LIMITED,
     NOT_FOUND,
     REFUSED,
+    SEEN_ANOTHER,
     UNAUTHORIZED,
     UNREADABLE,
     documented,
@@ -98,10 +99,23 @@ def show_refund(
     return shapes.HistoryShape.of(desk.ledger.history(record.account, record.id))
 
 
-@router.post("/refunds/{number}/acknowledge", dependencies=[Depends(only())], responses=documented(NOT_FOUND))
-def acknowledge_refund(desk: DeskOf, person: ApiOperator, number: Number) -> shapes.RefundShape:
-    """Say that somebody has looked at a refund: it needs attention again only for something new."""
-    return shapes.RefundShape.of(desk.ledger.acknowledge(_known(desk, number).id))
+@router.post(
+    "/refunds/{number}/acknowledge",
+    dependencies=[Depends(only())],
+    responses=documented(NOT_FOUND | UNREADABLE | SEEN_ANOTHER),
+)
+def acknowledge_refund(
+    desk: DeskOf, person: ApiOperator, number: Number, looked: shapes.LookedShape | None = None
+) -> shapes.RefundShape:
+    """Say that somebody has looked at a refund: it needs attention again only for something new.
+
+    With ``seen`` nothing is done where there is another reason by now; a 409 has it as its member ``attention``.
+    """
+    seen = looked.seen if looked else None
+    record = desk.ledger.acknowledge(_known(desk, number).id, seen=seen)
+    if seen is not None and record.needs_attention:
+        raise Problem(409, "there is another reason by now: look at it first", more={"attention": record.attention})
+    return shapes.RefundShape.of(record)
 
 
 @router.get("/refunds/{number}/raw", dependencies=[Depends(only())], responses=documented(NOT_FOUND))

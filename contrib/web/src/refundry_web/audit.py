@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import datetime
+from functools import partial
 
 import attrs
 from fastapi import Request
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
+from refundry.errors import InvalidQuery
+from refundry.policy import Clock
 from refundry_ledger.database import Database
+from refundry_ledger.pruning import BATCH, repeat
 from refundry_ledger.records import storable
 from refundry_web.desk import Desk
 from refundry_web.problems import Problem
-from refundry_web.tables import audit
+from refundry_web.tables import audit, prunings
 from refundry_web.tokens import PREFIX, Person
 
 _TOKEN = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]+")
@@ -60,6 +65,41 @@ def read_entries(database: Database, *, before: int | None = None, limit: int = 
         query = query.where(audit.c.id < before)
     with database.reading() as connection:
         return [Entry(**row) for row in connection.execute(query).mappings()]
+
+
+def prune_entries(
+    database: Database,
+    clock: Clock,
+    before: datetime,
+    *,
+    batch: int = BATCH,
+    limit: int | None = None,
+    dry_run: bool = False,
+    stop: threading.Event | None = None,
+) -> int:
+    """Delete the entries from before this moment, a batch in each transaction; how many there were.
+
+    That they were deleted is written down first, where it stays. With ``dry_run`` they are only counted. Raises
+    `InvalidQuery` for a moment without a zone, and for one that is still to come.
+    """
+    if before.tzinfo is None or before > clock.now():
+        raise InvalidQuery("the audit trail is deleted up to a moment in the past, with a zone")
+    if dry_run:
+        with database.reading() as connection:
+            query = select(func.count()).select_from(audit).where(audit.c.at < before)
+            found = connection.execute(query).scalar_one()
+        return found if limit is None else min(found, limit)
+    with database.writing() as connection:
+        connection.execute(insert(prunings).values(at=clock.now(), pruned_before=before))
+
+    return repeat(database, partial(_delete_oldest, before=before), batch, limit, stop or threading.Event())
+
+
+def _delete_oldest(connection: Connection, most: int, *, before: datetime) -> int:
+    oldest = select(audit.c.id).where(audit.c.at < before).order_by(audit.c.at).limit(most)
+    numbers = connection.execute(oldest.with_for_update(skip_locked=True)).scalars().all()
+    connection.execute(delete(audit).where(audit.c.id.in_(numbers)))
+    return len(numbers)
 
 
 def _target(request: Request) -> str:

@@ -16,6 +16,7 @@ AWAY = {503: "The database or the processor does not answer; Retry-After says wh
 REFUSED = {403: "The token's role does not suffice.", 422: "The request is not understood.", **AWAY}
 UNREADABLE = {400: "The body is no JSON."}
 NOT_FOUND = {404: "There is no such refund, or no such account."}
+SEEN_ANOTHER = {409: "There is another reason for attention than the one that was seen: the member `attention`."}
 FROM_PROCESSOR = {
     409: "The processor cannot be asked for this refund, or several have this identifier.",
     502: "The processor refused, or its answer was not understood.",

@@ -14,6 +14,7 @@ from refundry_ledger import History, Page, RefundRecord, StoredEvent, Total
 from refundry_web.audit import Entry
 
 _EXACT = 2**53 - 1
+_LONGEST_TEXT = 5000
 Identifier = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 _IDENTIFIERS = ("connector_refund_id", "merchant_refund_id", "connector_transaction_id")
 
@@ -194,8 +195,14 @@ class NewRefund(Shape):
         return RefundQuery.of(given)
 
 
+class LookedShape(Shape):
+    """What somebody who looked at a refund has seen of it: its ``attention``. Null: whatever it is by now."""
+
+    seen: Annotated[str, Field(max_length=_LONGEST_TEXT)] | None = None
+
+
 class EventShape(Shape):
-    """A webhook as it came; bytes that are no text are replaced."""
+    """A webhook as it came; bytes that are no text are replaced. Once pruned it has no body, headers and address."""
 
     id: int
     method: str
@@ -206,6 +213,7 @@ class EventShape(Shape):
     verified: bool
     outcome: str
     reason: str | None
+    pruned_at: datetime | None
 
     @classmethod
     def of(cls, event: StoredEvent) -> Self:

@@ -31,7 +31,7 @@ class Raw:
 def raws_of(ledger: Ledger, refund_id: int, observations: Sequence[Observation]) -> list[Raw]:
     """The webhooks and answers that spoke of a refund, newest first."""
     answers = ledger.answers_of(refund_id)
-    found = [_of_event(event) for event in ledger.events_of(refund_id)]
+    found = [_of_event(event) for event in ledger.events_of(refund_id) if event.pruned_at is None]
     return [*_of_answers(answers, observations), *reversed(found)]
 
 
