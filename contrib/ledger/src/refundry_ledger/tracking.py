@@ -204,7 +204,7 @@ def keep_answers(account: Locked, answered: Iterable[Refund]) -> None:
     """Keep what these refunds were read from, each body once; one that is too long only by its digest."""
     for raw in {one.raw for one in answered if 0 < len(one.raw) <= LONGEST_ANSWER}:
         row = {"digest": hashlib.sha256(raw).hexdigest(), "body": raw, "heard_at": account.now}
-        insert_or_update(account.connection, answers, row, "digest", "heard_at")
+        insert_or_update(account.connection, answers, row, ("digest",), "heard_at")
 
 
 def write_answer(account: Locked, claim: Claim, asked: Asked, plan: Plan, chance: float) -> None:
