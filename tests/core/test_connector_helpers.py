@@ -25,8 +25,8 @@ from refundry.errors import (
 )
 from refundry.http import Event, Moment, Response, WireRequest, parse_xml, url_path
 from refundry.model import FAILED, SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund, RefundEvent, RefundQuery, Window
-from refundry.reading import Fields, asked_refund, page
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, part
+from refundry.reading import Fields, asked_refund, each_event, page
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, no_webhook, part
 from refundry.signing import check_hmac, check_sent, encode_base64url, header_pairs, hmac_base64, hmac_hex
 from refundry.testing.mutations import mutated_bodies, replace_one_item
 from refundry.times import from_iso, from_milliseconds, to_iso
@@ -100,6 +100,17 @@ def test_what_is_odd_in_the_first_object_is_a_problem_of_the_whole() -> None:
     assert fields.problems == ("errors.code is not text",)
 
 
+def test_the_objects_of_a_list_report_what_is_odd_in_them_together() -> None:
+    fields = Fields({"history": [{"at": "2026-03-02T09:00:00Z"}, {"at": "soon"}], "odd": [{}, 1], "one": {}})
+    first, second = fields.objects("history")
+    assert (first.iso_time("at"), second.iso_time("at")) == (NOW, None)
+    assert fields.problems == ("history.at: the time is not ISO 8601",)
+    assert fields.objects("missing") == []
+    for name in ("odd", "one"):
+        with pytest.raises(MappingError, match=name):
+            fields.objects(name)
+
+
 def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
     mapped: dict[str, Refund | RefundQuery | None] = {
         "refund": refund(1),
@@ -109,6 +120,18 @@ def test_an_item_is_a_refund_or_names_one_or_is_left_out() -> None:
     found = page([*mapped, {}], lambda item: mapped[Fields({"item": item}).required("item")], cursor="next")
     assert (found.refunds, found.hints, found.cursor) == ([mapped["refund"]], [mapped["named"]], "next")
     assert [problem.message for problem in found.problems] == ["item 3: item is missing or not text"]
+
+
+def test_an_item_that_is_no_refund_is_left_out_of_a_page_and_of_a_batch() -> None:
+    def refuse(item: object) -> Refund:
+        raise NotARefund("this is a payment")
+
+    def refuse_event(item: object) -> RefundEvent:
+        raise NotARefund("this is a payment")
+
+    found = page([1, 2], refuse, cursor="next")
+    assert (found.refunds, found.hints, found.problems, found.cursor) == ([], [], [], "next")
+    assert each_event([1, 2], refuse_event) == []
 
 
 def test_a_window_is_widened_on_either_side() -> None:
@@ -249,6 +272,11 @@ def test_the_nearest_kind_of_error_is_rendered() -> None:
         ConnectorSandbox(Acme()).render_error(RefundNotFound())
 
 
+def test_a_status_without_a_webhook_is_no_event_that_went_missing() -> None:
+    # The webhook cases of the contract leave out what a sandbox refuses so.
+    assert isinstance(no_webhook(), ConnectorError)
+
+
 def test_a_webhook_has_its_json_byte_for_byte() -> None:
     moment = Moment(now=NOW, nonce="n")
     assert json_event(b'{"a": 1}', moment).body == b'{"a": 1}'
@@ -342,6 +370,28 @@ def test_what_xml_has_once_is_a_list_of_one() -> None:
         [],
         ["z"],
     ]
+
+
+def test_a_flag_must_be_there() -> None:
+    fields = Fields({"paging": {"more": True, "last": False, "odd": "true", "number": 1, "empty": None}})
+    assert (fields.flag("paging", "more"), fields.flag("paging", "last")) == (True, False)
+    for name in ("odd", "number", "empty", "absent"):
+        with pytest.raises(MappingError) as raised:
+            fields.flag("paging", name)
+        assert raised.value.field == f"paging.{name}"
+
+
+def test_a_word_in_any_case_is_known_only_where_the_connector_says_so() -> None:
+    class Shouting(Acme):
+        statuses = {"Sent Back": SUCCEEDED, "REFUSED": FAILED}
+
+    class Careless(Shouting):
+        any_case = True
+
+    words = ("Sent Back", "SENT BACK", "sent back", "refused", "refused ", "", None)
+    assert [Shouting().status_of(word) for word in words] == [SUCCEEDED, *[UNKNOWN] * 6]
+    assert [Careless().status_of(word) for word in words] == [*[SUCCEEDED] * 3, FAILED, *[UNKNOWN] * 3]
+    assert Careless().refund(Fields({}), "refused").connector_status == "refused"
 
 
 def test_an_event_about_a_refund_asks_for_that_refund() -> None:

@@ -55,7 +55,6 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MOMENT = Moment(now=NOW, nonce="00000000-0000-4000-8000-000000000001")
 QUERY = RefundQuery(connector_refund_id=REFUND_ID)
 SETTINGS: dict[str, Any] = dict(CyberSourceSandbox.settings)
-HTTP = {**SETTINGS, "signature_scheme": "http"}
 BASE = "https://apitest.cybersource.com"
 
 
@@ -360,27 +359,6 @@ def test_a_token_for_a_body_holds_its_digest() -> None:
     assert (claims["digestAlgorithm"], claims["request-method"]) == ("SHA-256", "POST")
 
 
-def test_an_http_signature_is_what_openssl_makes() -> None:
-    headers = signed(HTTP).headers
-    assert headers["host"] == "apitest.cybersource.com"
-    assert headers["date"] == "Mon, 02 Mar 2026 09:00:00 GMT"
-    assert headers["v-c-merchant-id"] == "refundry_sandbox"
-    assert headers["signature"] == (
-        'keyid="5a9d0c1e-0000-4000-8000-5245464e4452", algorithm="HmacSHA256",'
-        ' headers="host date request-target v-c-merchant-id",'
-        ' signature="7Nnow4nqGEz8M7IozqFetEOPcw4aMsydY5TRmqS5BMY="'
-    )
-    assert "Authorization" not in headers
-
-
-def test_an_http_signature_for_a_body_covers_its_digest() -> None:
-    request = signed(HTTP, search_request(HTTP))
-    assert request.body is not None
-    digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
-    assert request.headers["digest"] == f"SHA-256={digest}"
-    assert 'headers="host date request-target digest v-c-merchant-id"' in request.headers["signature"]
-
-
 def checked(request: WireRequest, *, now: datetime = NOW, **changes: Any) -> None:
     """What the sandbox thinks of a signed request, of which something may have been changed after."""
     call = Call(
@@ -394,9 +372,8 @@ def checked(request: WireRequest, *, now: datetime = NOW, **changes: Any) -> Non
     hooks.check_call(attrs.evolve(call, **changes), Book(now=now))
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, HTTP])
-def test_the_sandbox_accepts_what_was_signed_and_nothing_else(settings: dict[str, Any]) -> None:
-    get, search = signed(settings), signed(settings, search_request(settings))
+def test_the_sandbox_accepts_what_was_signed_and_nothing_else() -> None:
+    get, search = signed(SETTINGS), signed(SETTINGS, search_request(SETTINGS))
     checked(get)
     checked(search)
     replayed: list[Callable[[], None]] = [
@@ -416,18 +393,15 @@ def test_the_sandbox_accepts_what_was_signed_and_nothing_else(settings: dict[str
             attempt()
 
 
-@pytest.mark.parametrize("scheme", ["jwt", "http"])
 @pytest.mark.parametrize("name", ["merchant_id", "key_id", "shared_secret"])
-def test_the_sandbox_refuses_other_credentials(scheme: str, name: str) -> None:
-    other = {**SETTINGS, "signature_scheme": scheme, name: "b3RoZXI="}
+def test_the_sandbox_refuses_other_credentials(name: str) -> None:
     with pytest.raises(AuthenticationError):
-        checked(signed(other))
+        checked(signed({**SETTINGS, name: "b3RoZXI="}))
 
 
-@pytest.mark.parametrize("scheme", ["jwt", "http"])
-def test_either_scheme_gets_and_lists(scheme: str) -> None:
+def test_a_token_gets_and_lists() -> None:
     wiring = Wiring(CyberSource, [book_refund(11)])
-    client = wiring.client({**SETTINGS, "signature_scheme": scheme})
+    client = wiring.client()
     assert client.get(connector_refund_id=book_refund(11).connector_refund_id).status is PENDING
     assert len(list(client.list(since=NOW - timedelta(days=1)))) == 1
 
@@ -450,7 +424,6 @@ def test_every_try_is_signed_anew() -> None:
         ("shared_secret", "abc"),
         ("webhook_key", "abc"),
         ("webhook_key", {"one": "YWJj", "two": "abc"}),
-        ("signature_scheme", "rsa"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_when_the_client_is_made(name: str, value: object) -> None:

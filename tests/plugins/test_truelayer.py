@@ -18,7 +18,7 @@ from refundry.plugins import connector_hooks
 from refundry.testing import ConnectorContract, Wiring
 from refundry.testing.wiring import deliver
 from refundry_truelayer import TrueLayer
-from refundry_truelayer.sandbox_key import public_key
+from refundry_truelayer.sandbox import public_key
 
 CREATED = datetime(2026, 2, 14, 7, 30, 0, 120_000, tzinfo=UTC)
 SETTINGS = Wiring(TrueLayer).settings

@@ -68,6 +68,10 @@ class Fields:
             raise MappingError(f"{self._name(path)} is not a list", field=self._name(path))
         return found
 
+    def objects(self, *path: str) -> list[Fields]:
+        """The objects in the list at this path, an empty list when it is absent. Raises `MappingError` for others."""
+        return [Fields(one, where=self._name(path), problems=self._problems) for one in self.items(*path)]
+
     def several(self, *path: str) -> list[Any]:
         """What XML has at this path once or several times: it looks like a list only when it comes again."""
         found = self.get(*path)
@@ -107,6 +111,13 @@ class Fields:
         if word is None:
             raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
         return word
+
+    def flag(self, *path: str) -> bool:
+        """True or false, which must be there: its absence means neither. Raises `MappingError`."""
+        found = self.get(*path)
+        if not isinstance(found, bool):
+            raise MappingError(f"{self._name(path)} is missing or not true or false", field=self._name(path))
+        return found
 
     def unix_time(self, *path: str, per_second: int = 1) -> datetime | None:
         """A Unix time; None when absent or odd, which is a problem."""
@@ -213,7 +224,7 @@ def asked_refund(
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting:
+    if fitting and asked is not None:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
@@ -224,7 +235,7 @@ def page(
     """A page of these items.
 
     One mapped to a query only names its refund: the client asks for it. One that raises `MappingError` becomes a
-    problem; one mapped to None is left out.
+    problem; one mapped to None, or that raises `NotARefund`, is left out.
     """
     results = list(_each(items, map_item))
     return RefundPage(
@@ -236,7 +247,10 @@ def page(
 
 
 def each_event(items: Iterable[Any], map_item: Callable[[Any], RefundEvent | None]) -> list[RefundEvent | MappingError]:
-    """The items of a batch webhook. One that raises `MappingError` stands as that error; None leaves an item out."""
+    """The items of a batch webhook. One that raises `MappingError` stands as that error.
+
+    One mapped to None, or that raises `NotARefund`, is left out.
+    """
     return list(_each(items, map_item))
 
 
@@ -244,6 +258,8 @@ def _each(items: Iterable[Any], map_item: Callable[[Any], T | None]) -> Iterator
     for number, item in enumerate(items):
         try:
             mapped = map_item(item)
+        except NotARefund:
+            continue
         except (MappingError, InvalidQuery) as error:
             field = error.field if isinstance(error, MappingError) else None
             yield MappingError(f"item {number}: {error.message}", field=field)

@@ -216,3 +216,8 @@ def json_response(value: object, status_code: int = 200, headers: Mapping[str, s
 def unknown_call() -> ConnectorError:
     """What to raise for a call that the processor does not have."""
     return ConnectorError("the sandbox has no such call", status_code=404)
+
+
+def no_webhook() -> ConnectorError:
+    """What to raise for a refund of which the processor sends no webhook as it stands."""
+    return ConnectorError("the processor sends no webhook that says this")

@@ -11,8 +11,8 @@ from refundry.connector import Connector, Listing, Secrets, setting, signing_sec
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_json
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, each_event, page
-from refundry.signing import check_hmac, required_header
+from refundry.reading import Fields, page
+from refundry.signing import check_hmac, header_pairs
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 PATH = "/xml/v1/request.api"
@@ -87,23 +87,24 @@ class AuthorizeDotNet(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = _accepted(response).at("transaction")
-        word = fields.word("transactionStatus")
-        _check_type(fields, word)
-        status = self.status_of(word)
+        word, is_typed = fields.word("transactionStatus"), fields.get("transactionType") is not None
+        if (is_typed or word not in REFUND_WORDS) and fields.required("transactionType") != REFUND_TYPE:
+            raise errors.NotARefund(
+                "this transaction is not a refund: give the transId of the refund, not of its payment"
+            )
         # What never settles is settled with zero.
         amount = "authAmount" if fields.get("settleAmount") in (None, "", 0) else "settleAmount"
-        return Refund(
+        return self.refund(
+            fields,
+            word,
+            failure=_failure(fields),
             connector_refund_id=fields.required("transId"),
             connector_transaction_id=fields.text("refTransId"),
             merchant_refund_id=fields.text("order", "invoiceNumber"),
-            status=status,
-            connector_status=word,
-            error=_failure(fields) if status is FAILED else None,
             refund_amount=fields.decimal_money(amount, currency=query.currency or self.currency),
             refund_reason=fields.text("order", "description"),
             created_at=fields.iso_time("submitTimeUTC", zone=UTC),
             processed_at=fields.iso_time("batch", "settlementTimeUTC", zone=UTC),
-            problems=fields.problems,
         )
 
     @hookimpl
@@ -127,8 +128,12 @@ class AuthorizeDotNet(Connector):
             found = page(fields.items("batchList"), lambda item: _named(item, "batchId"))
             ids = [batch.connector_refund_id for batch in found.hints]
             return RefundPage(problems=found.problems, cursor=json.dumps([ids, 1]))
-        following = _next_cursor(fields, cursor, window.page_size)
-        return page(fields.items("transactions"), lambda item: self._hint(item, window), cursor=following)
+        batches, number = json.loads(cursor)
+        items, total = fields.items("transactions"), fields.get("totalNumInResultSet")
+        more = len(items) >= window.page_size and not (isinstance(total, int) and number * window.page_size >= total)
+        # The next page, or the first one of the next batch, and of what is unsettled after the last batch.
+        following = json.dumps([batches, number + 1] if more else [batches[1:], 1])
+        return page(items, lambda item: self._hint(item, window), cursor=following if more or batches else None)
 
     @hookimpl
     def map_error(self, response: Response) -> errors.RefundryError | None:
@@ -140,15 +145,21 @@ class AuthorizeDotNet(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        scheme, _, signature = required_header(event, "X-ANET-Signature").partition("=")
+        pairs = header_pairs(event, "X-ANET-Signature")
         # The key is the text as shown, not the bytes that its digits stand for.
-        given = [signature.strip().lower()] if scheme.strip().lower() == "sha512" else []
+        given = [signature.lower() for scheme, signature in pairs if scheme.lower() == "sha512"]
         check_hmac(self.signature_key.candidates(), event.body, given, digest="sha512")
         return True
 
     @hookimpl
-    def map_event(self, event: Event) -> Sequence[RefundEvent | errors.MappingError]:
-        return each_event([event.json()], _map_notification)
+    def map_event(self, event: Event) -> Sequence[RefundEvent]:
+        fields = Fields(event.json())
+        subject = fields.at("payload")
+        kind = (fields.word("eventType") or "").removeprefix("net.authorize.payment.")
+        if kind not in REFUND_EVENTS or subject.word("entityName") not in (None, "transaction"):
+            return []
+        # The body does not say how the refund stands, so there is nothing to believe.
+        return [RefundEvent(query=_named(subject.value, "id"), event_id=fields.text("notificationId"))]
 
     def _post(self, name: str, fields: Mapping[str, object]) -> Request:
         return Request("POST", PATH, json={name: fields}, auth=self._authenticate)
@@ -171,28 +182,11 @@ class AuthorizeDotNet(Connector):
         return _named(item, "transId")
 
 
-def _map_notification(body: object) -> RefundEvent | None:
-    fields = Fields(body)
-    subject = fields.at("payload")
-    kind = (fields.word("eventType") or "").removeprefix("net.authorize.payment.")
-    if kind not in REFUND_EVENTS or subject.word("entityName") not in (None, "transaction"):
-        return None
-    # The body does not say how the refund stands, so there is nothing to believe.
-    return RefundEvent(query=_named(subject.value, "id"), event_id=fields.text("notificationId"))
-
-
 def _accepted(response: Response) -> Fields:
     fields = Fields(response.json())
     if fields.word("messages", "resultCode") != "Ok":
         raise errors.MappingError("messages.resultCode is not Ok", field="messages.resultCode")
     return fields
-
-
-def _check_type(fields: Fields, word: str | None) -> None:
-    if word in REFUND_WORDS and fields.get("transactionType") is None:
-        return
-    if fields.required("transactionType") != REFUND_TYPE:
-        raise errors.NotARefund("this transaction is not a refund: give the transId of the refund, not of its payment")
 
 
 def _failure(fields: Fields) -> ErrorInfo | None:
@@ -207,12 +201,3 @@ def _failure(fields: Fields) -> ErrorInfo | None:
 
 def _named(item: object, name: str) -> RefundQuery:
     return RefundQuery(connector_refund_id=Fields(item).required(name))
-
-
-def _next_cursor(fields: Fields, cursor: str, size: int) -> str | None:
-    batches, number = json.loads(cursor)
-    total = fields.get("totalNumInResultSet")
-    ends = len(fields.items("transactions")) < size or (isinstance(total, int) and number * size >= total)
-    if not ends:
-        return json.dumps([batches, number + 1])
-    return json.dumps([batches[1:], 1]) if batches else None

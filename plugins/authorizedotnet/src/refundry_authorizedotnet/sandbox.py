@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, unknown_call
 from refundry.signing import hmac_hex
 from refundry.status import MANUAL_REVIEW
 from refundry.times import from_iso, to_iso
-from refundry.writing import decimal_of, iso_of
+from refundry.writing import decimal_of, filled, iso_of
 from refundry_authorizedotnet.connector import PATH, REFUND_TYPE, AuthorizeDotNet
 
+JSON = "application/json; charset=utf-8"
 SETTLED = "refundSettledSuccessfully"
 EVENTS = {
     "voided": "void.created",
@@ -34,17 +30,17 @@ EVENTS = {
 }
 
 
-def _error(code: str, text: str) -> Response:
-    return _answer({"messages": _messages("Error", code, text)})
-
-
-def _messages(result: str, code: str, text: str) -> dict[str, Any]:
-    return {"resultCode": result, "message": [{"code": code, "text": text}]}
-
-
-def _answer(value: object) -> Response:
+def _answer(
+    facts: Mapping[str, object], result: str = "Ok", code: str = "I00001", text: str = "Successful."
+) -> Response:
+    messages = {"resultCode": result, "message": [{"code": code, "text": text}]}
     # Every answer begins with a byte order mark.
-    return Response(200, {"Content-Type": "application/json; charset=utf-8"}, b"\xef\xbb\xbf" + encode_json(value))
+    body = BOM_UTF8 + encode_json({**facts, "messages": messages})
+    return Response(200, {"Content-Type": JSON}, body)
+
+
+def _error(code: str, text: str) -> Response:
+    return _answer({}, "Error", code, text)
 
 
 class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
@@ -86,7 +82,7 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
         _, fields = _operation(call)
         ours = {"name": self.connector.api_login_id, "transactionKey": self.connector.transaction_key}
         if next(iter(fields), None) != "merchantAuthentication":
-            raise ConnectorError("merchantAuthentication must come first", code="E00003")
+            raise RefundryError("merchantAuthentication must come first", code="E00003")
         if fields["merchantAuthentication"] != ours:
             raise AuthenticationError("the login or the key is wrong", code="E00007")
 
@@ -108,14 +104,14 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
-        return _ok({"transaction": _transaction(refund)})
+        return _answer({"transaction": _transaction(refund)})
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         payload = {
             "responseCode": 4 if self.connector.statuses.get(word) is MANUAL_REVIEW else 1,
-            "authAmount": _amount(refund),
+            "authAmount": decimal_of(refund),
             "entityName": "transaction",
             "id": refund.connector_refund_id,
         }
@@ -124,12 +120,11 @@ class AuthorizeDotNetSandbox(ConnectorSandbox[AuthorizeDotNet]):
             "eventType": f"net.authorize.payment.{EVENTS.get(word, 'refund.created')}",
             "eventDate": to_iso(moment.now),
             "webhookId": "refundry-sandbox",
+            "payload": filled(payload),
         }
-        body = encode_json({**envelope, "payload": _present(payload)})
-        key = self.connector.signature_key.candidates()[0]
+        body, key = encode_json(envelope), self.connector.signature_key.candidates()[0]
         signature = hmac_hex(key.encode(), body, "sha512").upper()
-        headers = {"Content-Type": "application/json; charset=utf-8", "X-ANET-Signature": f"sha512={signature}"}
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, {"Content-Type": JSON, "X-ANET-Signature": f"sha512={signature}"})
 
 
 def _operation(call: Call) -> tuple[str, dict[str, Any]]:
@@ -137,24 +132,24 @@ def _operation(call: Call) -> tuple[str, dict[str, Any]]:
         case dict() as body if len(body) == 1 and isinstance(fields := next(iter(body.values())), dict):
             return next(iter(body)), fields
         case _:
-            raise ConnectorError("a request is one object within an object", code="E00003")
+            raise RefundryError("a request is one object within an object", code="E00003")
 
 
 def _transaction(refund: Refund) -> dict[str, Any]:
-    return _present(
-        {
-            "transId": refund.connector_refund_id,
-            "refTransId": refund.connector_transaction_id,
-            "submitTimeUTC": iso_of(refund.created_at),
-            "transactionType": REFUND_TYPE,
-            "transactionStatus": refund.connector_status,
-            **_reason(refund),
-            "batch": _settlement(refund) if refund.processed_at else None,
-            "order": _present({"invoiceNumber": refund.merchant_refund_id, "description": refund.refund_reason}),
-            "authAmount": _amount(refund),
-            "settleAmount": 0 if refund.connector_status == "voided" else _amount(refund),
-        }
-    )
+    order = {"invoiceNumber": refund.merchant_refund_id, "description": refund.refund_reason}
+    shape = {
+        "transId": refund.connector_refund_id,
+        "refTransId": refund.connector_transaction_id,
+        "submitTimeUTC": iso_of(refund.created_at),
+        "transactionType": REFUND_TYPE,
+        "transactionStatus": refund.connector_status,
+        **_reason(refund),
+        "batch": _settlement(refund) if refund.processed_at else None,
+        "order": filled(order) or None,
+        "authAmount": decimal_of(refund),
+        "settleAmount": 0 if refund.connector_status == "voided" else decimal_of(refund),
+    }
+    return filled(shape)
 
 
 def _reason(refund: Refund) -> dict[str, Any]:
@@ -163,7 +158,7 @@ def _reason(refund: Refund) -> dict[str, Any]:
     if error is None:
         return approved
     if refund.connector_status == "returnedItem":
-        return {**approved, "returnedItems": [_present({"code": error.code, "description": error.message})]}
+        return {**approved, "returnedItems": [filled({"code": error.code, "description": error.message})]}
     return {"responseCode": 2, "responseReasonCode": error.code, "responseReasonDescription": error.message}
 
 
@@ -190,27 +185,15 @@ def _render_batches(batches: dict[str, list[Refund]], first: datetime, last: dat
     # A batch is settled when its last refund is.
     newest = [refunds[0] for refunds in batches.values()]
     shown = [_settlement(refund) for refund in newest if first <= _settled_at(refund) <= last]
-    return _ok({"batchList": shown} if shown else {})
+    return _answer({"batchList": shown} if shown else {})
 
 
 def _render_page(refunds: list[Refund], *, limit: int, offset: int) -> Response:
     shown = [_item(refund) for refund in refunds[(offset - 1) * limit : offset * limit]]
-    return _ok({**({"transactions": shown} if shown else {}), "totalNumInResultSet": len(refunds)})
+    return _answer({**({"transactions": shown} if shown else {}), "totalNumInResultSet": len(refunds)})
 
 
 def _item(refund: Refund) -> dict[str, Any]:
     facts = {**_transaction(refund), "invoiceNumber": refund.merchant_refund_id}
     names = ("transId", "submitTimeUTC", "transactionStatus", "invoiceNumber", "settleAmount")
-    return _present({name: facts.get(name) for name in names})
-
-
-def _amount(refund: Refund) -> object:
-    return decimal_of(refund)
-
-
-def _present(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if value not in (None, {})}
-
-
-def _ok(facts: dict[str, Any]) -> Response:
-    return _answer({**facts, "messages": _messages("Ok", "I00001", "Successful.")})
+    return filled({name: facts.get(name) for name in names})

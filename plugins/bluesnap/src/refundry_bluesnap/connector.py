@@ -12,9 +12,9 @@ from refundry.errors import ConnectorError, InvalidQuery, NotARefund, RateLimite
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, page
+from refundry.reading import Fields, asked_refund, page
 from refundry.signing import check_hmac, check_sent, required_header
-from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
+from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry.times import from_iso
 
 REPORT_ZONE = timezone(timedelta(hours=-8))  # the same all year
@@ -70,33 +70,36 @@ class BlueSnap(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json())
-        kind = _alternative(query)
-        if kind:
-            return self._listed_refund(_asked(query, fields), query.connector_transaction_id, kind)
+        if kind := _alternative(query):
+            items = fields.required_items("refunds", "refund")
+            # They have no identifier of the merchant's.
+            asked = asked_refund(query, items, own_id=_own_id, reference=_own_id)
+            return self._listed(asked, query.connector_transaction_id, kind)
         if fields.required("cardTransactionType").upper() != "REFUND":
             raise NotARefund("this is a transaction of another type: give the refund's own transaction id")
         word = fields.word("processingInfo", "processingStatus")
-        return Refund(
+        return self.refund(
+            fields,
+            word and word.upper(),
+            connector_status=word,  # which other integrations read in either case
             connector_refund_id=fields.required("transactionId"),
             connector_transaction_id=query.connector_transaction_id,
             merchant_refund_id=fields.text("merchantTransactionId"),
-            status=self._status(word),
-            connector_status=word,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
-            problems=fields.problems,
         )
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if window.connector_transaction_id:
             return self._get(url_path("services", "2", "transactions", window.connector_transaction_id))
+        report = "/services/2/report/TransactionDetail"
         if cursor:
-            return self._report({"nextPageToken": cursor})
+            return self._get(report, {"nextPageToken": cursor})
         # Whole days, and the last one counts.
         days = (moment.astimezone(REPORT_ZONE) for moment in (window.since, window.until - timedelta(microseconds=1)))
         since, until = (f"{day:%m/%d/%Y}" for day in days)
         dates = {"period": "CUSTOM", "from_date": since, "to_date": until}
-        return self._report({**dates, "transactionType": "REFUND", "pageSize": window.page_size})
+        return self._get(report, {**dates, "transactionType": "REFUND", "pageSize": window.page_size})
 
     @hookimpl
     def map_refunds(self, window: Window, response: Response) -> RefundPage:
@@ -107,7 +110,7 @@ class BlueSnap(Connector):
         payment_id = fields.required("transactionId")
         # A payment without refunds has no such part.
         items = fields.required_items("refunds", "refund") if fields.get("refunds") is not None else []
-        return page(items, lambda item: self._listed_refund(Fields(item), payment_id, None))
+        return page(items, lambda item: self._listed(Fields(item), payment_id))
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
@@ -150,23 +153,17 @@ class BlueSnap(Connector):
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=basic_auth(self.api_username, self.api_password))
 
-    def _report(self, params: dict[str, object]) -> Request:
-        return self._get("/services/2/report/TransactionDetail", params)
-
-    def _status(self, word: str | None) -> RefundStatus:
-        return self.statuses.get((word or "").upper(), UNKNOWN)
-
-    def _listed_refund(self, fields: Fields, payment_id: str | None, kind: str | None) -> Refund:
+    def _listed(self, fields: Fields, payment_id: str | None, kind: str | None = None) -> Refund:
         word = fields.word("refundStatus")
-        return Refund(
-            connector_refund_id=fields.required("refundTransactionId"),
-            connector_transaction_id=payment_id,
-            status=self._status(word),
+        return self.refund(
+            fields,
+            word and word.upper(),
             connector_status=word,
+            connector_refund_id=_own_id(fields),
+            connector_transaction_id=payment_id,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
-            metadata={"payment_method_type": kind} if kind else None,
-            problems=fields.problems,
+            metadata={"payment_method_type": kind} if kind else {},
         )
 
 
@@ -176,13 +173,8 @@ def _alternative(query: RefundQuery) -> str | None:
     return kind if re.sub("[^a-z]", "", kind.lower()) in ALTERNATIVES else None
 
 
-def _asked(query: RefundQuery, payment: Fields) -> Fields:
-    refunds = [Fields(item, where="refunds.refund") for item in payment.required_items("refunds", "refund")]
-    for refund in refunds:
-        # One that cannot be read may be the one that is asked for.
-        if refund.required("refundTransactionId") == query.connector_refund_id:
-            return refund
-    raise RefundNotFound("the payment has no such refund")
+def _own_id(refund: Fields) -> str:
+    return refund.required("refundTransactionId")
 
 
 def _reported(item: object) -> RefundQuery:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 
@@ -13,18 +12,16 @@ from refundry import errors
 from refundry.auth import basic_auth
 from refundry.connector import ALWAYS, Connector, Listing, setting
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Request, Response
+from refundry.http import Event, Request, Response, parse_xml
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, page
-from refundry.signing import check_signature, hmac_hex
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
+from refundry.reading import Fields, page, xml_object
+from refundry.signing import check_signature, decode_base64, hmac_hex
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import to_iso
 from refundry_braintree.queries import GET, GLOBAL_ID, LIST, OF_PAYMENT
-from refundry_braintree.webhooks import PAYLOAD, REFUND_EVENTS, challenge_of, form_of, is_refund, notification_of
 
-VERSION = "2019-01-01"
-
-_LEGACY_ID = re.compile(r"[a-z0-9]{1,16}")
+# Only those of ACH and SEPA say how a refund stands, beside "refund_failed"; they may concern a sale as well.
+REFUND_EVENTS = ("refund_failed", "transaction_settled", "transaction_settlement_declined")
 
 
 class Braintree(Connector):
@@ -73,9 +70,7 @@ class Braintree(Connector):
     listing = Listing(basis="created", by_payment=True, max_page_size=50)
 
     public_key: str = setting(needed_for=ALWAYS, help="Public Key of the API key (Settings, API)")
-    private_key: str = setting(
-        secret=True, needed_for=ALWAYS, help="Private Key of the API key, which signs webhooks too"
-    )
+    private_key: str = setting(secret=True, needed_for=ALWAYS, help="Private Key of the API key; it signs webhooks too")
     merchant_account_id: str | None = setting(
         default=None, needed_for={"list"}, help="Merchant Account ID, to list its refunds alone"
     )
@@ -84,7 +79,7 @@ class Braintree(Connector):
     def fetch_refund(self, query: RefundQuery) -> Request:
         refund_id = query.connector_refund_id or ""
         # Webhooks and the older SDKs have short ids, which this API converts.
-        return self._post(GLOBAL_ID if _LEGACY_ID.fullmatch(refund_id) else GET, {"id": refund_id})
+        return self._post(GLOBAL_ID if re.fullmatch("[a-z0-9]{1,16}", refund_id) else GET, {"id": refund_id})
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund | Request:
@@ -102,9 +97,8 @@ class Braintree(Connector):
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if window.connector_transaction_id:
             return self._post(OF_PAYMENT, {"id": window.connector_transaction_id})
-        wanted: dict[str, object] = {
-            "createdAt": {"greaterThanOrEqualTo": to_iso(window.since), "lessThanOrEqualTo": to_iso(window.until)}
-        }
+        since, until = to_iso(window.since), to_iso(window.until)
+        wanted: dict[str, object] = {"createdAt": {"greaterThanOrEqualTo": since, "lessThanOrEqualTo": until}}
         if self.merchant_account_id:
             wanted["merchantAccountId"] = {"is": self.merchant_account_id}
         return self._post(LIST, {"input": wanted, "first": window.page_size, "after": cursor})
@@ -131,11 +125,11 @@ class Braintree(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        if challenge_of(event):
+        if _challenge(event):
             return True
-        form = form_of(event)
+        form = event.form()
         payload = form.get("bt_payload", "")
-        if not PAYLOAD.fullmatch(payload):
+        if not re.fullmatch(r"[A-Za-z0-9+/=\n]+", payload):
             raise errors.SignatureError("bt_payload is missing or not base64: pass the raw body")
         pairs = [pair.partition("|") for pair in form.get("bt_signature", "").split("&")]
         # Braintree's own libraries accept a signature over the payload with a line end more.
@@ -145,85 +139,87 @@ class Braintree(Connector):
 
     @hookimpl
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
-        if challenge_of(event):
+        if _challenge(event):
             return []
-        fields = Fields(notification_of(event))
-        kind, subject = fields.word("kind"), fields.at("subject")
-        if kind not in REFUND_EVENTS or not isinstance(subject.get("transaction"), Mapping):
+        fields = _notification(event)
+        kind, transaction = fields.word("kind"), fields.first("subject", "transaction")
+        if kind not in REFUND_EVENTS or (kind != "refund_failed" and not _is_refund(transaction)):
             return []
-        transaction = subject.at("transaction")
-        if kind != "refund_failed" and not is_refund(transaction):
-            return []
-        refund_id = transaction.required("id")
         # The event has the short id alone and a get answers with the other: to ask keeps one identity.
-        named = Refund(
-            connector_refund_id=refund_id, merchant_refund_id=transaction.text("order-id"), status=UNKNOWN
-        ).query()
-        return [RefundEvent(query=named, event_id=f"{kind}/{refund_id}/{fields.text('timestamp') or ''}")]
+        refund_id, order_id = transaction.required("id"), transaction.text("order-id")
+        named = self.refund(transaction, None, connector_refund_id=refund_id, merchant_refund_id=order_id)
+        event_id = f"{kind}/{refund_id}/{fields.text('timestamp') or ''}"
+        return [RefundEvent(query=named.query(), event_id=event_id)]
 
     @hookimpl
     def acknowledge_event(self, event: Event, accepted: bool) -> Response | None:
-        challenge = challenge_of(event)
+        challenge = _challenge(event)
         if not (challenge and accepted):
             return None
         return Response(200, {"Content-Type": "text/plain"}, f"{self.public_key}|{self._sign(challenge)}".encode())
 
     def _post(self, query: str, variables: dict[str, object]) -> Request:
-        return Request(
-            "POST",
-            "/graphql",
-            headers={"Braintree-Version": VERSION},
-            json={"query": query, "variables": variables},
-            auth=basic_auth(self.public_key, self.private_key),
-        )
+        body = {"query": query, "variables": variables}
+        auth = basic_auth(self.public_key, self.private_key)
+        return Request("POST", "/graphql", headers={"Braintree-Version": "2019-01-01"}, json=body, auth=auth)
 
     def _sign(self, text: str) -> str:
         key = hashlib.sha1(self.private_key.encode()).digest()  # noqa: S324  the scheme is Braintree's
         return hmac_hex(key, text.encode(), "sha1")
 
     def _refund(self, body: object) -> Refund:
-        problems: list[str] = []
-        fields = Fields(body, problems=problems)
+        fields = Fields(body)
         if fields.text("__typename") not in (None, "Refund"):
-            raise errors.NotARefund(
-                "this identifier is not a refund's: give the id of the refund, not of its transaction"
-            )
-        refund_id, word = fields.required("id"), fields.word("status")
-        status = self.status_of(word)
-        history = [Fields(one, where="statusHistory", problems=problems) for one in _history(fields)]
+            raise errors.NotARefund("this id is not a refund's: give the id of the refund, not of its transaction")
+        history = _history(fields)
         # Newest first, and what counts is when it settled at first.
-        settled = [one for one in history if one.get("status") == "SETTLED"]
-        return Refund(
-            connector_refund_id=refund_id,
+        settled = [change for change in history if change.get("status") == "SETTLED"]
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=next(filter(None, map(_failure, history)), None),
+            connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("refundedTransaction", "id"),
             merchant_refund_id=fields.text("orderId"),
-            status=status,
-            connector_status=word,
-            error=_failure(history) if status is FAILED else None,
             refund_amount=fields.decimal_money("amount", "value", currency=fields.text("amount", "currencyCode")),
             refund_reason=fields.text("details", "reason") or fields.text("details", "description"),
             created_at=fields.iso_time("createdAt"),
             updated_at=history[0].iso_time("timestamp") if history else None,
             processed_at=settled[-1].iso_time("timestamp") if settled else None,
-            problems=fields.problems,
         )
 
 
-def _history(fields: Fields) -> list[Mapping[str, Any]]:
-    def objects(history: object) -> list[Mapping[str, Any]]:
-        if not isinstance(history, list) or not all(isinstance(one, Mapping) for one in history):
-            raise ValueError("not a list of objects")
-        return history
+def _history(fields: Fields) -> list[Fields]:
+    """What became of the refund, newest first; an odd history costs itself alone."""
+    try:
+        return fields.objects("statusHistory")
+    except errors.MappingError as error:
+        fields.problem(error.message)
+        return []
 
-    return fields.read(objects, "statusHistory") or []
 
-
-def _failure(history: Sequence[Fields]) -> ErrorInfo | None:
-    told = (
-        ErrorInfo.of(
-            code=one.text("processorResponse", "legacyCode") or one.text("gatewayRejectionReason"),
-            message=one.text("processorResponse", "message"),
-        )
-        for one in history
+def _failure(change: Fields) -> ErrorInfo | None:
+    return ErrorInfo.of(
+        code=change.text("processorResponse", "legacyCode") or change.text("gatewayRejectionReason"),
+        message=change.text("processorResponse", "message"),
     )
-    return next(filter(None, told), None)
+
+
+def _challenge(event: Event) -> str | None:
+    """The challenge by which Braintree checks a webhook's address when it is registered."""
+    text = event.params.get("bt_challenge", "")
+    return text if event.method == "GET" and re.fullmatch("[a-f0-9]{20,32}", text) else None
+
+
+def _notification(event: Event) -> Fields:
+    """What a verified event says: a form with base64 of XML in it."""
+    try:
+        document = decode_base64(event.form().get("bt_payload", "").replace("\n", ""), "bt_payload")
+    except ValueError as error:
+        raise errors.MappingError(str(error), field="bt_payload") from None
+    return Fields(xml_object(parse_xml(document)))
+
+
+def _is_refund(transaction: Fields) -> bool:
+    refunded = ("refunded-transaction-id", "refunded-transaction-fk", "refunded-transaction-global-id")
+    return transaction.get("type") == "credit" or any(transaction.get(name) for name in refunded)

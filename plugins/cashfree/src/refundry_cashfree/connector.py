@@ -95,13 +95,12 @@ class Cashfree(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> errors.RefundryError | None:
-        status = response.status_code
-        if status < 400:
+        if response.status_code < 400:
             return None
-        if status == 429:
+        if response.status_code == 429:
             return errors.RateLimited("Cashfree asks for fewer requests", retry_after=_wait(response))
         fields = Fields(response.json())
-        return self.refusal(fields.required("type"), status, code=fields.text("code"))
+        return self.refusal(fields.required("type"), response.status_code, code=fields.text("code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -129,23 +128,21 @@ class Cashfree(Connector):
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
         word, payment = fields.word("refund_status"), fields.text("cf_payment_id")
-        status = self.status_of(word)
         # The description is filled in for every status, and says why for these.
-        why = fields.text("status_description") if status in (FAILED, MANUAL_REVIEW) else None
-        return Refund(
+        is_explained = self.status_of(word) in (FAILED, MANUAL_REVIEW)
+        return self.refund(
+            fields,
+            word,
+            error=ErrorInfo.of(message=fields.text("status_description")) if is_explained else None,
             connector_refund_id=fields.required("cf_refund_id"),
             connector_transaction_id=fields.text("order_id"),
             merchant_refund_id=fields.text("refund_id"),
-            status=status,
-            connector_status=word,
-            error=ErrorInfo.of(message=why),
             refund_amount=fields.decimal_money("refund_amount", currency=fields.text("refund_currency")),
             refund_reason=fields.text("refund_note") or fields.text("refund_reason"),
             created_at=fields.iso_time("created_at"),
             processed_at=fields.iso_time("processed_at"),
             acquirer_reference_number=fields.text("refund_arn"),
             metadata={"cf_payment_id": payment} if payment else {},
-            problems=fields.problems,
         )
 
 

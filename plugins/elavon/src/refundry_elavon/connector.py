@@ -69,7 +69,7 @@ class Elavon(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._query({"ssl_txn_id": query.connector_refund_id or ""})
+        return self._query({"ssl_txn_id": query.connector_refund_id})
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
@@ -84,14 +84,13 @@ class Elavon(Connector):
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         # One day in each request, for an answer has no pages.
-        day = date.fromisoformat(cursor) if cursor else (window.since - ZONES).date()
+        day = _day(window, cursor)
         first, last = f"{day:%m/%d/%Y} 12:00:00 AM", f"{day:%m/%d/%Y} 11:59:59 PM"
         return self._query({"ssl_search_start_date": first, "ssl_search_end_date": last})
 
     @hookimpl
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
-        day = date.fromisoformat(cursor) if cursor else (window.since - ZONES).date()
-        following = day + timedelta(days=1)
+        following = _day(window, cursor) + timedelta(days=1)
         ended = following > (window.until + ZONES).date()
         return page(_items(response), self._listed, cursor=None if ended else following.isoformat())
 
@@ -101,15 +100,14 @@ class Elavon(Connector):
         code = fields.text("errorCode")
         return None if fields.get("errorCode") is None else self.refusal(code, "", code=code)
 
-    def _query(self, criteria: Mapping[str, str]) -> Request:
+    def _query(self, criteria: Mapping[str, str | None]) -> Request:
         fields = {"ssl_transaction_type": "txnquery", "ssl_time_zone_response_utc": "Y", **criteria}
         form = {"xmldata": f"<txn>{_elements(fields)}</txn>"}
         return Request("POST", PATH, form=form, headers={"Accept": "application/xml"}, auth=self._authenticate)
 
     def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
-        credentials = {"ssl_merchant_id": self.merchant_id, "ssl_user_id": self.user_id, "ssl_pin": self.pin}
-        if self.vendor_id:
-            credentials["ssl_vendor_id"] = self.vendor_id
+        user = {"ssl_merchant_id": self.merchant_id, "ssl_user_id": self.user_id}
+        credentials = {**user, "ssl_pin": self.pin, "ssl_vendor_id": self.vendor_id}
         query = parse_form(request.body or b"")["xmldata"].removeprefix("<txn>")
         return request.with_form({"xmldata": f"<txn>{_elements(credentials)}{query}"})
 
@@ -118,24 +116,26 @@ class Elavon(Connector):
         return self._refund(fields, None) if fields.required("ssl_transaction_type") == REFUND_TYPE else None
 
     def _refund(self, fields: Fields, currency: str | None) -> Refund:
-        word = _word(fields)
-        status = self.status_of(word)
         currency = fields.text("ssl_transaction_currency") or currency or self.currency
-        return Refund(
+        message = fields.text("ssl_issuer_response") or fields.text("ssl_result_message")
+        return self.refund(
+            fields,
+            _word(fields),
+            failure=ErrorInfo.of(message=message) if message != APPROVED else None,
             connector_refund_id=fields.required("ssl_txn_id"),
             merchant_refund_id=fields.text("ssl_merchant_txn_id") or fields.text("ssl_invoice_number"),
-            status=status,
-            connector_status=word,
-            error=_failure(fields) if status is FAILED else None,
             refund_amount=fields.decimal_money("ssl_amount", currency=currency),
-            created_at=fields.read(_read_time, "ssl_txn_time"),
-            processed_at=fields.read(_read_time, "ssl_settle_time"),
-            problems=fields.problems,
+            created_at=fields.read(read_time, "ssl_txn_time"),
+            processed_at=fields.read(read_time, "ssl_settle_time"),
         )
 
 
-def _elements(fields: Mapping[str, str]) -> str:
-    return "".join(f"<{name}>{escape(value, quote=False)}</{name}>" for name, value in fields.items())
+def _day(window: Window, cursor: str | None) -> date:
+    return date.fromisoformat(cursor) if cursor else (window.since - ZONES).date()
+
+
+def _elements(fields: Mapping[str, str | None]) -> str:
+    return "".join(f"<{name}>{escape(value, quote=False)}</{name}>" for name, value in fields.items() if value)
 
 
 def _answer(response: Response) -> Fields:
@@ -149,8 +149,7 @@ def _items(response: Response) -> list[Any]:
     fields = _answer(response)
     if fields.get("ssl_txn_count") is None and fields.get("txn") is None:
         return [fields.value]
-    found = fields.get("txn")
-    items = found if isinstance(found, list) else [] if found is None else [found]
+    items = fields.several("txn")
     if fields.required("ssl_txn_count") != str(len(items)):
         raise errors.MappingError("the list is not complete: ssl_txn_count differs", field="ssl_txn_count")
     return items
@@ -165,10 +164,6 @@ def _word(fields: Fields) -> str | None:
     return fields.word("ssl_trans_status")
 
 
-def _failure(fields: Fields) -> ErrorInfo | None:
-    message = fields.text("ssl_issuer_response") or fields.text("ssl_result_message")
-    return None if message in (None, APPROVED) else ErrorInfo(message=message)
-
-
-def _read_time(value: object) -> datetime:
+def read_time(value: object) -> datetime:
+    """A time as Converge writes it, in UTC. Raises `ValueError`."""
     return from_format(value, TIME_FORMAT, zone=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
@@ -11,9 +11,8 @@ from refundry.http import Response, parse_xml
 from refundry.model import Refund
 from refundry.reading import Fields, xml_object
 from refundry.sandbox import Book, Call, ConnectorSandbox, unknown_call
-from refundry.times import from_format
 from refundry.writing import currency_of
-from refundry_elavon.connector import APPROVED, PATH, REFUND_TYPE, TIME_FORMAT, Elavon
+from refundry_elavon.connector import APPROVED, PATH, REFUND_TYPE, TIME_FORMAT, Elavon, read_time
 
 
 def _fill(parent: Element, fields: dict[str, str | None]) -> Element:
@@ -65,7 +64,7 @@ class ElavonSandbox(ConnectorSandbox[Elavon]):
             raise unknown_call()
         if fields.get("ssl_txn_id") is not None:
             return self.render_refund(book.refund(fields.text("ssl_txn_id")))
-        since, until = (_read_time(fields, f"ssl_search_{end}_date") for end in ("start", "end"))
+        since, until = (read_time(fields.get(f"ssl_search_{end}_date")) for end in ("start", "end"))
         return _render_list(book.listed(since=since, until=until + timedelta(seconds=1)))
 
     @hookimpl
@@ -75,10 +74,6 @@ class ElavonSandbox(ConnectorSandbox[Elavon]):
 
 def _asked(call: Call) -> Fields:
     return Fields(xml_object(parse_xml(call.form().get("xmldata", "").encode())))
-
-
-def _read_time(fields: Fields, name: str) -> datetime:
-    return from_format(fields.get(name), TIME_FORMAT, zone=UTC)
 
 
 def _refund(refund: Refund) -> dict[str, str | None]:

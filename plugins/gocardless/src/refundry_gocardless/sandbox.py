@@ -15,7 +15,7 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, no_webhook, part, unknown_call
 from refundry.signing import hmac_hex
 from refundry.times import to_iso
 from refundry.writing import currency_of, iso_of, minor_of
@@ -84,7 +84,7 @@ class GoCardlessSandbox(ConnectorSandbox[GoCardless]):
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         if word not in CAUSES:
-            raise ConnectorError("GoCardless sends no webhook for this status")
+            raise no_webhook()
         cause, description = CAUSES[word]
         item = {
             "id": f"EV{moment.nonce.replace('-', '').upper()}",

@@ -13,8 +13,7 @@ from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, unknown_c
 from refundry.signing import hmac_hex
 from refundry.status import FAILED
 from refundry.writing import currency_of
-from refundry_nmi.connector import EVENT_WORDS, NMI, PATH
-from refundry_nmi.transactions import APPROVED, read_time
+from refundry_nmi.connector import APPROVED, EVENT_WORDS, NMI, PATH, read_time
 
 # What a refund's last event was; nothing is sent when one is settled.
 KINDS = {

@@ -16,7 +16,7 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, no_webhook, unknown_call
 from refundry.signing import hmac_hex
 from refundry.times import from_iso
 from refundry.writing import currency_of, iso_of, minor_of
@@ -87,7 +87,7 @@ class RevolutSandbox(ConnectorSandbox[Revolut]):
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         kind = EVENTS.get((refund.connector_status or "").rpartition("/")[2])
         if kind is None:
-            raise ConnectorError("Revolut sends no webhook for this state")
+            raise no_webhook()
         body = encode_json({"event": kind, "order_id": refund.connector_refund_id})
         timestamp = str(int(moment.now.timestamp() * 1000))
         key = self.connector.webhook_signing_secret.candidates()[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
@@ -35,10 +34,7 @@ class Square(Connector):
         "errors": "https://developer.squareup.com/docs/build-basics/handling-errors",
     }
     base_urls = {
-        "api": {
-            "SANDBOX": "https://connect.squareupsandbox.com",
-            "PRODUCTION": "https://connect.squareup.com",
-        }
+        "api": {"SANDBOX": "https://connect.squareupsandbox.com", "PRODUCTION": "https://connect.squareup.com"}
     }
     statuses = {
         "PENDING": PENDING,  # waits for Square's approval, or for the seller's funds
@@ -80,7 +76,9 @@ class Square(Connector):
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
         fields = Fields(response.json())
-        return self._refund(fields.at("refund").value, _first_error(fields))
+        error = fields.first("errors") if isinstance(fields.get("errors"), list) else Fields({})
+        failure = ErrorInfo.of(code=error.text("code"), message=error.text("detail"))
+        return self._refund(fields.at("refund").value, failure)
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
@@ -109,8 +107,7 @@ class Square(Connector):
     def map_error(self, response: Response) -> RefundryError | None:
         if not 400 <= response.status_code < 500:
             return None
-        error = _first_error(Fields(response.json()))
-        code = error.code if error else None
+        code = Fields(response.json()).first("errors").text("code")
         return self.refusal(code, code=code)
 
     @hookimpl
@@ -126,45 +123,30 @@ class Square(Connector):
         if fields.word("type") not in REFUND_EVENTS:
             return []
         refund = self._refund(fields.at("data", "object", "refund").value)
-        facts: dict[str, Any] = {
-            "event_id": fields.text("event_id"),
-            "foreign": self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id,
-            "occurred_at": fields.iso_time("created_at"),  # the refund itself may come without "updated_at"
-        }
-        return [RefundEvent(refund=refund, **facts)]
+        event_id, occurred_at = fields.text("event_id"), fields.iso_time("created_at")
+        foreign = self.merchant_id is not None and fields.text("merchant_id") != self.merchant_id
+        # The refund itself may come without "updated_at".
+        return [RefundEvent(refund=refund, event_id=event_id, foreign=foreign, occurred_at=occurred_at)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         headers = {"Square-Version": self.api_version} if self.api_version else {}
         return Request("GET", path, params=params, headers=headers, auth=bearer_auth(self.access_token))
 
-    def _refund(self, body: object, error: ErrorInfo | None = None) -> Refund:
+    def _refund(self, body: object, failure: ErrorInfo | None = None) -> Refund:
         fields = Fields(body)
-        word = fields.word("status")
-        status = self.status_of(word)
-        return Refund(
+        currency = fields.text("amount_money", "currency")
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=failure,
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_id"),
-            status=status,
-            connector_status=word,
-            error=error if status is FAILED else None,
-            refund_amount=fields.minor_money(
-                "amount_money", "amount", currency=fields.text("amount_money", "currency")
-            ),
+            refund_amount=fields.minor_money("amount_money", "amount", currency=currency),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("created_at"),
             updated_at=fields.iso_time("updated_at"),
-            problems=fields.problems,
         )
 
 
 def _named(refund_id: object) -> RefundQuery:
     return RefundQuery(connector_refund_id=Fields({"refund_ids": refund_id}).required("refund_ids"))
-
-
-def _first_error(fields: Fields) -> ErrorInfo | None:
-    errors = fields.get("errors")
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return None
-    first = Fields(errors[0])
-    error = ErrorInfo(code=first.text("code"), message=first.text("detail"))
-    return error if error != ErrorInfo() else None

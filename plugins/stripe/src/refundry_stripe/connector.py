@@ -8,12 +8,12 @@ from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import MappingError, RateLimited, RefundNotFound, RefundryError
+from refundry.errors import RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_hmac, check_sent, required_header
+from refundry.signing import check_hmac, check_sent, header_pairs
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 
 # Where docs.stripe.com/currencies differs from ISO 4217. ISK and UGX are sent with two decimals for backward
@@ -70,19 +70,17 @@ class Stripe(Connector):
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
-        payment = window.connector_transaction_id
-        if payment:
-            filters: dict[str, object] = {"payment_intent" if payment.startswith("pi_") else "charge": payment}
-        else:
-            filters = {"created[gte]": int(window.since.timestamp()), "created[lt]": int(window.until.timestamp()) + 1}
-        return self._get("/v1/refunds", {"limit": window.page_size, "starting_after": cursor, **filters})
+        paging: dict[str, object] = {"limit": window.page_size, "starting_after": cursor}
+        if payment := window.connector_transaction_id:
+            kind = "payment_intent" if payment.startswith("pi_") else "charge"
+            return self._get("/v1/refunds", {**paging, kind: payment})
+        since, until = int(window.since.timestamp()), int(window.until.timestamp()) + 1
+        return self._get("/v1/refunds", {**paging, "created[gte]": since, "created[lt]": until})
 
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items, more = fields.required_items("data"), fields.get("has_more")
-        if not isinstance(more, bool):
-            raise MappingError("has_more is missing or not true or false", field="has_more")
+        items, more = fields.required_items("data"), fields.flag("has_more")
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl
@@ -100,10 +98,10 @@ class Stripe(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        parts = [part.partition("=")[::2] for part in required_header(event, "Stripe-Signature").split(",")]
-        sent = next((value for key, value in parts if key.strip() == "t"), "")
+        parts = header_pairs(event, "Stripe-Signature")
+        sent = dict(parts).get("t", "")
         check_sent(event, sent, self.event_tolerance)
-        given = [value for key, value in parts if key.strip() == "v1"]
+        given = [value for key, value in parts if key == "v1"]
         check_hmac(self.webhook_secret.candidates(), sent.encode() + b"." + event.body, given)
         return True
 
@@ -132,21 +130,19 @@ class Stripe(Connector):
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status = fields.word("status")
         card = fields.at("destination_details", "card")
         has_arn = card.get("reference_type") == "acquirer_reference_number"
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            error=_failure(fields),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=_id_of(fields, "payment_intent") or _id_of(fields, "charge"),
             merchant_refund_id=fields.text("metadata", self.metadata_key),
-            status=self.status_of(status),
-            connector_status=status,
-            error=_failure(fields),
             refund_amount=fields.minor_money("amount", currency=fields.text("currency"), exponents=EXPONENTS),
             refund_reason=fields.text("reason"),
             created_at=fields.unix_time("created"),
             acquirer_reference_number=card.text("reference") if has_arn else None,
-            problems=fields.problems,
         )
 
 

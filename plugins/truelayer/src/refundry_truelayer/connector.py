@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
 from refundry import errors
 from refundry.auth import client_credentials_request, read_oauth_token, token_auth
-from refundry.certificates import check_es512_signature, p521_key
+from refundry.certificates import check_es512_signature, decode_base64url, p521_key
 from refundry.connector import Connector, Listing, setting
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Params, Request, Response, Token, WireRequest, parse_form, url_path
+from refundry.http import Event, Moment, Request, Response, Token, WireRequest, parse_form, parse_json, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
+from refundry.signing import check_sent, encode_base64url, required_header
 from refundry.status import FAILED, PENDING, SUCCEEDED
-from refundry.times import to_iso
-from refundry_truelayer.webhooks import check_covered_time, read_signature
+from refundry.times import from_iso, to_iso
 
 KEY_SET = "/.well-known/jwks"
-# Clients from before December 2023 get pages of transactions only if they ask for them.
-IN_PAGES = {"tl-enable-pagination": "true"}
-
+SENT_HEADER = "X-Tl-Webhook-Timestamp"
 # An event says by its name how the refund stands.
 REFUND_EVENTS = {"refund_executed": "executed", "refund_failed": "failed"}
 
@@ -91,8 +87,9 @@ class TrueLayer(Connector):
         if not self.merchant_account_id:
             raise errors.ConfigurationError("the setting merchant_account_id is missing: a list by time needs it")
         params = {"from": to_iso(window.since), "to": to_iso(window.until), "cursor": cursor}
-        asked = _get("v3", "merchant-accounts", self.merchant_account_id, "transactions", params=params)
-        return attrs.evolve(asked, headers=IN_PAGES)
+        path = url_path("v3", "merchant-accounts", self.merchant_account_id, "transactions")
+        # Clients from before December 2023 get pages of transactions only if they ask for them.
+        return Request("GET", path, params=params, headers={"tl-enable-pagination": "true"}, auth=token_auth)
 
     @hookimpl
     def map_refunds(self, window: Window, response: Response) -> RefundPage:
@@ -123,20 +120,24 @@ class TrueLayer(Connector):
 
     @hookimpl
     def verify_event(self, event: Event, response: Response | None) -> bool | Request:
-        signature = read_signature(event)
+        head, header, signature = _read_signature(event)
         # Anyone may have a sandbox of TrueLayer's, whose keys must not do for production.
-        if signature.header.get("jku") != f"{self.base_urls['webhooks'][self.environment]}{KEY_SET}":
-            raise errors.SignatureError(
-                "the event names keys that are not TrueLayer's in this environment: it may be forged"
-            )
-        check_covered_time(event, signature, self.event_tolerance)
+        if header.get("jku") != f"{self.base_urls['webhooks'][self.environment]}{KEY_SET}":
+            raise errors.SignatureError("its keys are not TrueLayer's in this environment: the event may be forged")
+        # The names are covered in this order and spelling.
+        covered = [name.strip() for name in str(header.get("tl_headers") or "").split(",")]
+        if SENT_HEADER.lower() not in [name.lower() for name in covered]:
+            raise errors.SignatureError("the signature covers no time, so the event may be a replay")
+        check_sent(event, required_header(event, SENT_HEADER), self.event_tolerance, read=from_iso)
         if response is None:
             return Request("GET", KEY_SET, base="webhooks")
+        told = "".join(f"{name}: {required_header(event, name)}\n" for name in covered)
         path = urlsplit(self.webhook_url).path or "/"
         # TrueLayer's own libraries accept a slash more or less at the end.
         paths = (path, path.removesuffix("/") if path.endswith("/") else f"{path}/")
-        key = p521_key(response.body, str(signature.header.get("kid")))
-        check_es512_signature(key, signature.value, [signature.signed(event, one) for one in paths])
+        payloads = [f"{event.method} {one}\n{told}".encode(errors="replace") + event.body for one in paths]
+        messages = [f"{head}.{encode_base64url(payload)}".encode() for payload in payloads]
+        check_es512_signature(p521_key(response.body, str(header.get("kid"))), signature, messages)
         return True
 
     @hookimpl
@@ -145,12 +146,9 @@ class TrueLayer(Connector):
         kind = fields.word("type") or ""
         if kind not in REFUND_EVENTS:
             return []
-        refund = Refund(
-            connector_refund_id=fields.required("refund_id"),
-            connector_transaction_id=fields.required("payment_id"),
-            **self._outcome(fields, REFUND_EVENTS[kind]),
-            problems=fields.problems,
-        )
+        # It is the refund's outcome alone, without the amount, and with other names for the id and the status.
+        body = {**fields.value, "id": fields.required("refund_id"), "status": REFUND_EVENTS[kind]}
+        refund = self._refund(body, fields.required("payment_id"))
         return [RefundEvent(refund=refund, event_id=fields.text("event_id"))]
 
     def _add_credentials(self, request: WireRequest, moment: Moment) -> WireRequest:
@@ -159,28 +157,21 @@ class TrueLayer(Connector):
 
     def _refund(self, body: object, payment: str | None) -> Refund:
         fields = Fields(body)
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=ErrorInfo.of(code=fields.text("failure_reason")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
             refund_amount=fields.minor_money("amount_in_minor", currency=fields.text("currency")),
             created_at=fields.iso_time("created_at"),
-            **self._outcome(fields, fields.word("status")),
-            problems=fields.problems,
+            processed_at=fields.iso_time("executed_at"),
+            updated_at=fields.iso_time("failed_at"),
         )
 
-    def _outcome(self, fields: Fields, word: str | None) -> dict[str, Any]:
-        status = self.status_of(word)
-        return {
-            "status": status,
-            "connector_status": word,
-            "error": ErrorInfo.of(code=fields.text("failure_reason")) if status is FAILED else None,
-            "processed_at": fields.iso_time("executed_at"),
-            "updated_at": fields.iso_time("failed_at"),
-        }
 
-
-def _get(*segments: str | None, params: Params = ()) -> Request:
-    return Request("GET", url_path(*segments), params=params, auth=token_auth)
+def _get(*segments: str | None) -> Request:
+    return Request("GET", url_path(*segments), auth=token_auth)
 
 
 def _named_refund(item: object) -> RefundQuery | None:
@@ -189,3 +180,15 @@ def _named_refund(item: object) -> RefundQuery | None:
         return None
     refund_id, payment = fields.required("refund_id"), fields.required("payment_id")
     return RefundQuery(connector_refund_id=refund_id, connector_transaction_id=payment)
+
+
+def _read_signature(event: Event) -> tuple[str, Mapping[str, Any], bytes]:
+    # A JWS that leaves its payload out (RFC 7515, appendix F): its header as received, the same read, the signature.
+    head, between, value = (*required_header(event, "Tl-Signature").split("."), "", "")[:3]
+    try:
+        header = Fields(parse_json(decode_base64url(head))).value
+    except errors.MappingError:
+        raise errors.SignatureError("the header Tl-Signature is not of the documented form") from None
+    if between or (header.get("alg"), header.get("tl_version")) != ("ES512", "2"):
+        raise errors.SignatureError("the event is signed in another way than TrueLayer documents")
+    return head, header, decode_base64url(value)

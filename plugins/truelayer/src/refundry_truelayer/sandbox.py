@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+import hashlib
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, no_webhook, part, unknown_call
 from refundry.signing import encode_base64url
 from refundry.times import from_iso, to_iso
-from refundry.writing import currency_of, minor_of
-from refundry_truelayer.connector import KEY_SET, REFUND_EVENTS, TrueLayer
-from refundry_truelayer.sandbox_key import KEY_ID, public_key, sign
-from refundry_truelayer.webhooks import SENT_HEADER
+from refundry.writing import currency_of, filled, iso_of, minor_of
+from refundry_truelayer.connector import KEY_SET, REFUND_EVENTS, SENT_HEADER, TrueLayer
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+KEY_ID = "00000000-0000-4000-8000-000000000007"
 PAGE_SIZE = 10
-UNKNOWN_CLIENT = "invalid_client"
 EVENT_OF = {word: kind for kind, word in REFUND_EVENTS.items()}
 
 
@@ -65,24 +61,24 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
-        if call.base == "webhooks":
-            return
-        if call.base == "auth":
-            form, own = call.form(), self.connector
-            if (form.get("client_id"), form.get("client_secret")) != (own.client_id, own.client_secret):
-                raise AuthenticationError("the client is not the sandbox's", code=UNKNOWN_CLIENT)
-        else:
+        if call.base == "api":
             book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "connect", "token":
+                form, own = call.form(), self.connector
+                if (form.get("client_id"), form.get("client_secret")) != (own.client_id, own.client_secret):
+                    return json_response({"error": "invalid_client"}, 400)
                 return book.oauth_token(scope="payments")
             case "GET", ".well-known", "jwks":
                 return json_response({"keys": [public_key()]})
             case "GET", "v3", "payments", payment, "refunds", refund_id:
-                return self.render_refund(_of_payment(book.refund(refund_id), payment))
+                refund = book.refund(refund_id)
+                if refund.connector_transaction_id != payment:
+                    raise RefundNotFound("the payment has no such refund in the sandbox")
+                return self.render_refund(refund)
             case "GET", "v3", "payments", payment, "refunds":
                 found = book.listed(connector_transaction_id=payment)
                 return json_response({"items": [_refund(refund) for refund in found]})
@@ -98,16 +94,10 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
         return json_response(_refund(refund))
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        if error.code == UNKNOWN_CLIENT:
-            return json_response({"error": UNKNOWN_CLIENT}, 400)
-        return super().render_error(error)
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         if word not in EVENT_OF:
-            raise ConnectorError("TrueLayer sends no webhook that says this")
+            raise no_webhook()
         facts = {
             "type": EVENT_OF[word],
             "event_version": 1,
@@ -118,27 +108,12 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
         }
         body, address = encode_json(facts), self.connector.webhook_url
         headers = {SENT_HEADER: to_iso(moment.now), "Content-Type": "application/json"}
-        head = encode_base64url(
-            encode_json(
-                {
-                    "alg": "ES512",
-                    "kid": KEY_ID,
-                    "tl_version": "2",
-                    "tl_headers": ",".join(headers),
-                    "jku": f"{self.connector.base_urls['webhooks'][self.connector.environment]}{KEY_SET}",
-                }
-            )
-        )
+        key_set = f"{self.connector.base_urls['webhooks'][self.connector.environment]}{KEY_SET}"
+        head = {"alg": "ES512", "kid": KEY_ID, "tl_version": "2", "tl_headers": ",".join(headers), "jku": key_set}
         told = "".join(f"{name}: {value}\n" for name, value in headers.items())
         payload = f"POST {urlsplit(address).path}\n{told}".encode() + body
-        headers["Tl-Signature"] = f"{head}..{sign(f'{head}.{encode_base64url(payload)}'.encode())}"
+        headers["Tl-Signature"] = _signature(encode_base64url(encode_json(head)), payload)
         return Event(url=address, headers=headers, body=body, received_at=moment.now)
-
-
-def _of_payment(refund: Refund, payment: str) -> Refund:
-    if refund.connector_transaction_id != payment:
-        raise RefundNotFound("the payment has no such refund in the sandbox")
-    return refund
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
@@ -148,23 +123,19 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "currency": currency_of(refund),
         "reference": "refundry sandbox",
         "status": refund.connector_status,
-        "created_at": _time(refund.created_at),
+        "created_at": iso_of(refund.created_at, "microseconds"),
         "metadata": {},
         **_outcome(refund),
     }
 
 
-def _outcome(refund: Refund) -> dict[str, str]:
+def _outcome(refund: Refund) -> dict[str, Any]:
     facts = {
-        "executed_at": _time(refund.processed_at),
-        "failed_at": _time(refund.updated_at),
+        "executed_at": iso_of(refund.processed_at, "microseconds"),
+        "failed_at": iso_of(refund.updated_at, "microseconds"),
         "failure_reason": refund.error.code if refund.error else None,
     }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _time(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}" if moment else None
+    return filled(facts)
 
 
 def _render_transactions(params: dict[str, str], book: Book) -> Response:
@@ -172,18 +143,43 @@ def _render_transactions(params: dict[str, str], book: Book) -> Response:
     until = from_iso(params["to"]) + timedelta(seconds=1)
     found = book.listed(since=from_iso(params["from"]), until=until)
     start = int(params.get("cursor", "0"))
-    end = start + PAGE_SIZE
-    paging = {"next_cursor": str(end)} if end < len(found) else {}
-    return json_response({"items": [_transaction(refund) for refund in found[start:end]], "pagination": paging})
+    shown, more = part(found, PAGE_SIZE, skip=start)
+    paging = {"next_cursor": str(start + PAGE_SIZE)} if more else {}
+    return json_response({"items": [_transaction(refund) for refund in shown], "pagination": paging})
 
 
 def _transaction(refund: Refund) -> dict[str, Any]:
-    status = "executed" if refund.connector_status in ("executed", "failed") else "pending"
     return {
         "type": "refund",
         "id": f"transaction-of-{refund.connector_refund_id}",
         "refund_id": refund.connector_refund_id,
         "payment_id": refund.connector_transaction_id,
         **{name: _refund(refund)[name] for name in ("currency", "amount_in_minor", "created_at")},
-        "status": status,
+        "status": "executed" if refund.connector_status in ("executed", "failed") else "pending",
     }
+
+
+@cache
+def _key() -> EllipticCurvePrivateKey:
+    # The key that the sandbox signs webhooks with: anyone may know it.
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP521R1, derive_private_key
+
+    return derive_private_key(int.from_bytes(hashlib.sha512(b"refundry sandbox").digest(), "big"), SECP521R1())
+
+
+def public_key() -> dict[str, str]:
+    """The public half of the sandbox's key, as a JSON Web Key (RFC 7517)."""
+    numbers = _key().public_key().public_numbers()
+    x, y = (encode_base64url(value.to_bytes(66, "big")) for value in (numbers.x, numbers.y))
+    return {"kty": "EC", "alg": "ES512", "use": "sig", "kid": KEY_ID, "crv": "P-521", "x": x, "y": y}
+
+
+def _signature(head: str, payload: bytes) -> str:
+    # ES512 (RFC 7518, section 3.4), of a JWS that leaves its payload out.
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+    from cryptography.hazmat.primitives.hashes import SHA512
+
+    signed = _key().sign(f"{head}.{encode_base64url(payload)}".encode(), ECDSA(SHA512()))
+    r, s = decode_dss_signature(signed)
+    return f"{head}..{encode_base64url(r.to_bytes(66, 'big') + s.to_bytes(66, 'big'))}"

@@ -50,14 +50,8 @@ class Xendit(Connector):
     refusals = {
         400: (errors.ConnectorError, "check the identifiers"),
         401: (errors.AuthenticationError, "check api_key and the environment"),
-        403: (
-            errors.AuthenticationError,
-            "the API key may not read refunds, or for_user_id is not an account of yours",
-        ),
-        404: (
-            errors.RefundNotFound,
-            "it knows no such refund; one of the Payments API v3 needs api_version, or the payment's id",
-        ),
+        403: (errors.AuthenticationError, "api_key may not read refunds, or for_user_id is no account of yours"),
+        404: (errors.RefundNotFound, "no such refund; one of Payments API v3 needs api_version, or the payment's id"),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=50, complete=False)  # without those of v3
     key_prefixes = {"api_key": {"SANDBOX": ("xnd_development_",), "PRODUCTION": ("xnd_production_",)}}
@@ -100,12 +94,11 @@ class Xendit(Connector):
 
     @hookimpl
     def map_error(self, response: Response) -> errors.RefundryError | None:
-        status = response.status_code
-        if status == 429 and (wait := _wait(response)):
+        if response.status_code == 429 and (wait := _wait(response)):
             return errors.RateLimited("Xendit asks for fewer requests", retry_after=wait)
-        if status not in self.refusals:
+        if response.status_code not in self.refusals:
             return None
-        return self.refusal(status, code=Fields(response.json()).required("error_code"))
+        return self.refusal(response.status_code, code=Fields(response.json()).required("error_code"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -141,24 +134,23 @@ class Xendit(Connector):
         return Request("GET", path, params=params, headers=headers, auth=basic_auth(self.api_key, ""))
 
     def _listed(self, item: object, window: Window) -> Refund | RefundQuery | None:
+        fields = Fields(item)
         # The documented items have no status: each such refund has to be asked for.
-        return self._refund(item) if _has_status(item) else _hint(item, window)
+        return self._refund(item) if fields.get("status") else _hint(fields, window)
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status, failure = fields.word("status"), fields.text("failure_code")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            error=ErrorInfo.of(code=fields.text("failure_code")),
             connector_refund_id=_id_of(fields),
             connector_transaction_id=_payment_of(fields),
             merchant_refund_id=fields.text("reference_id"),
-            status=self.status_of(status),
-            connector_status=status,
-            error=ErrorInfo.of(code=failure),
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("created"),
             updated_at=fields.iso_time("updated"),
-            problems=fields.problems,
         )
 
 
@@ -176,12 +168,7 @@ def _kind_of(payment: str) -> str:
     return "invoice_id" if re.fullmatch(r"[0-9a-f]{24}", payment) else "payment_request_id"
 
 
-def _has_status(item: object) -> bool:
-    return isinstance(item, dict) and bool(item.get("status"))
-
-
-def _hint(item: object, window: Window) -> RefundQuery | None:
-    fields = Fields(item)
+def _hint(fields: Fields, window: Window) -> RefundQuery | None:
     refund_id, created = fields.required("id"), fields.iso_time("created")
     if created and not window.connector_transaction_id and not window.covers(created):
         return None
