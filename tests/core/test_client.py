@@ -64,7 +64,15 @@ def test_a_query_comes_as_object_mapping_or_fields() -> None:
     with serving(lambda _: json_answer(DONE)) as server, client(server.url) as acme:
         for query in (RefundQuery(connector_refund_id="r1"), {"connector_refund_id": "r1"}, {"refund_id": "r1"}):
             assert acme.get(query).connector_refund_id == "r1"
-        assert acme.get(RefundQuery(connector_refund_id="r0"), refund_id="r0", currency="EUR").connector_refund_id
+        assert acme.get(RefundQuery(connector_refund_id="r1"), refund_id="r1", currency="EUR").connector_refund_id
+
+
+def test_an_answer_about_another_refund_is_an_error_and_never_the_refund() -> None:
+    with serving(lambda _: json_answer(DONE)) as server, client(server.url) as acme:
+        with pytest.raises(MappingError, match="another refund") as raised:
+            acme.get(connector_refund_id="r2")
+        assert (raised.value.field, raised.value.operation) == ("connector_refund_id", "get")
+        assert acme.get(connector_refund_id="R1").connector_refund_id == "r1", "an id is read in either case"
 
 
 def test_a_second_request_finds_the_currency() -> None:

@@ -116,9 +116,12 @@ def test_a_payment_is_no_refund(kind: str) -> None:
 
 
 def test_an_answer_that_may_be_about_something_else_is_a_mapping_error() -> None:
+    wiring = Wiring(Nuvei)
+    client = wiring.client()
     for body in (body_of(transactionId=PAYMENT), body_of(transactionId=None), body_of(transactionType=None)):
+        wiring.tamper = lambda _, body=body: Response(200, {}, json.dumps(body).encode())  # type: ignore[misc]
         with pytest.raises(MappingError):
-            mapped(body)
+            client.get(connector_refund_id=REFUND)
 
 
 def test_why_it_failed_is_in_the_gateways_fields() -> None:

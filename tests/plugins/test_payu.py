@@ -178,8 +178,10 @@ def test_only_the_refund_that_was_asked_for_is_read() -> None:
         of_payment(found, "131200020")
     with pytest.raises(MappingError):
         of_payment(found, "131200019")
+    wiring = Wiring(PayU)
+    wiring.tamper = lambda _: answer("17025500017", {"131200017": other})
     with pytest.raises(MappingError, match="another refund"):
-        of_payment({"131200017": other})
+        wiring.client().get(connector_refund_id="131200017", connector_transaction_id="17025500017")
 
 
 @pytest.mark.parametrize("found", [None, [], "Something else", 1, True])

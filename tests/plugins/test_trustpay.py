@@ -86,9 +86,14 @@ def test_a_card_refund_keeps_its_payment_and_says_why_it_failed() -> None:
 
 
 def test_an_answer_about_another_instance_is_no_refund() -> None:
+    # The same call answers for payments, which look alike.
+    wiring = Wiring(TrustPayCards)
+    client = wiring.client()
     for other in ("our-payment", "another", 17):
-        with pytest.raises(errors.MappingError, match="another instance"):
-            card(instanceId=other)
+        body = {"instanceId": other, "paymentStatus": "000.000.000"}
+        wiring.tamper = lambda _, body=body: answer(body)  # type: ignore[misc]
+        with pytest.raises(errors.MappingError, match="another refund"):
+            client.get(connector_refund_id="our-refund")
 
 
 @pytest.mark.parametrize("hooks", [CARDS, BANK])

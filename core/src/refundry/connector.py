@@ -105,6 +105,8 @@ class Connector(_Declared):
     """Hosts beside those of `base_urls` that the connector may ask, for example for a certificate."""
     identifiers: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"connector_refund_id"}),)
     """The alternative sets of query fields that a get needs; ``metadata.<key>`` names a key of the metadata."""
+    gives_other_ids: ClassVar[bool] = False
+    """Whether an answer may have another id than was asked for; elsewhere that is an answer about another refund."""
     listing: ClassVar[Listing | None] = None
     """What its list can do; None where there is none."""
     credentials: ClassVar[OneOf | None] = None

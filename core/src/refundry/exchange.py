@@ -137,11 +137,21 @@ class Exchange:
             response = yield from self.answer(request, "get", deadline, ANSWER_LIMIT)
             result = self.ask_hook("get", hooks.map_refund, query, response, tuple(previous), response=response)
             if isinstance(result, Refund):
+                self._check_identity(query, result)
                 # The refund is in the first answer; a second one only adds what the payment knows.
                 return _complete(result, query, previous[0] if previous else response)
             previous.append(response)
             request = result
         raise self.named(MappingError("the connector asked too often for one refund"), "get")
+
+    def _check_identity(self, query: RefundQuery, refund: Refund) -> None:
+        """Refuse an answer about another refund; where its own id is not asked for, the merchant's tells."""
+        name = "connector_refund_id" if query.connector_refund_id else "merchant_refund_id"
+        asked, told = getattr(query, name), getattr(refund, name)
+        if asked is None or told is None or self.account.connector.gives_other_ids:
+            return
+        if asked.casefold() != told.casefold():  # some processors read an id in either case
+            raise self.named(MappingError("the answer is about another refund", field=name), "get")
 
     def answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
         """The processor's answer, with an access token where the connector has one, renewed once when it is refused."""

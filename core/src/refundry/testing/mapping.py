@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refundry.client import RefundClient
-from refundry.errors import RefundryError
+from refundry.errors import MappingError, RefundNotFound, RefundryError
 from refundry.http import Response
 from refundry.model import UNKNOWN, Refund, RefundQuery
 from refundry.sandbox import Call
@@ -55,6 +55,19 @@ class MappingContract(Cases):
         client = wiring.client()
         first = client.get(self.query(refund))
         assert client.get(first.query()) == first
+
+    def test_an_answer_about_another_refund_is_never_the_one_that_was_asked_for(self) -> None:
+        self.needs("get")
+        if self.connector.gives_other_ids:
+            pytest.skip(f"{self.connector.name} declares that it answers with other ids")
+        refund, other = self.example(), self.example(number=2)
+        theirs = self.wiring(other)
+        self.asked(theirs, other)
+        answers = iter(theirs.answered)
+        wiring = self.wiring(refund)
+        wiring.tamper = lambda _: next(answers)
+        with pytest.raises((MappingError, RefundNotFound)):
+            wiring.client().get(self.query(refund))
 
     def test_no_mutated_answer_is_more_than_a_refund_or_a_typed_error(self) -> None:
         self.needs("get")

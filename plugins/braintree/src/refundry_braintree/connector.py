@@ -67,6 +67,7 @@ class Braintree(Connector):
         "SERVICE_AVAILABILITY": (errors.ProcessorUnavailable, "it could not answer, try again later"),
         "": (errors.ConnectorError, "check the identifiers"),
     }
+    gives_other_ids = True  # a short id is answered with the global one
     listing = Listing(basis="created", by_payment=True, max_page_size=50)
 
     public_key: str = setting(needed_for=ALWAYS, help="Public Key of the API key (Settings, API)")

@@ -51,9 +51,7 @@ class Novalnet(Connector):
         "": (ConnectorError, "its error code says why"),
     }
 
-    payment_access_key: str = setting(
-        secret=True, needed_for=ALWAYS, help="Payment access key, in the project's API credentials"
-    )
+    payment_access_key: str = setting(secret=True, needed_for=ALWAYS, help="Payment access key (API credentials)")
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
@@ -62,17 +60,15 @@ class Novalnet(Connector):
         return Request("POST", "/transaction/details", json=body, auth=header_auth({"X-NN-Access-Key": key}))
 
     @hookimpl
-    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+    def map_refund(self, response: Response) -> Refund:
         fields = Fields(response.json()).at("transaction")
-        refund_id, status = fields.required("tid"), fields.word("status")
-        if refund_id != query.connector_refund_id:
-            raise MappingError("Novalnet answered with another transaction", field="transaction.tid")
+        status = fields.word("status")
         is_refund = REFUND_TYPE.search(fields.required("payment_type"))
         # Where nothing had been collected there is no booking: the payment's own TID stands for the refund.
         if not is_refund and status != "DEACTIVATED":
             raise NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
         amount = fields.minor_money("amount", currency=fields.text("currency")) if is_refund else None
-        return self.refund(fields, status, connector_refund_id=refund_id, refund_amount=amount)
+        return self.refund(fields, status, connector_refund_id=fields.required("tid"), refund_amount=amount)
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:

@@ -90,21 +90,16 @@ class Nuvei(Connector):
         return Request("POST", "/getTransactionDetails.do", json=body, auth=self._sign)
 
     @hookimpl
-    def map_refund(self, query: RefundQuery, response: Response) -> Refund:
+    def map_refund(self, response: Response) -> Refund:
         answer = Fields(response.json())
         fields = answer.at("transactionDetails")
-        refund_id, kind = fields.required("transactionId"), fields.required("transactionType")
-        if refund_id != query.connector_refund_id:
-            raise errors.MappingError(
-                "Nuvei answered with another transaction", field="transactionDetails.transactionId"
-            )
-        if kind.lower() not in REFUND_TYPES:
+        if fields.required("transactionType").lower() not in REFUND_TYPES:
             raise errors.NotARefund("this id belongs to a payment or another transaction: ask with the refund's own id")
         return self.refund(
             fields,
             fields.word("transactionStatus"),
             error=_error(fields),
-            connector_refund_id=refund_id,
+            connector_refund_id=fields.required("transactionId"),
             connector_transaction_id=fields.text("relatedTransactionId"),
             merchant_refund_id=fields.text("clientUniqueId") or answer.text("clientUniqueId"),
             refund_amount=fields.decimal_money("processedAmount", currency=fields.text("processedCurrency")),

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from refundry.auth import header_auth
 from refundry.connector import Connector, setting
-from refundry.errors import ConnectorError, MappingError, RateLimited, RefundryError
+from refundry.errors import ConnectorError, RateLimited, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundQuery
@@ -67,17 +67,13 @@ class TrustPayCards(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json())
-        refund_id = fields.required("instanceId")
-        if refund_id != query.connector_refund_id:
-            # The same call answers for payments, which look alike.
-            raise MappingError("TrustPay answered with another instance", field="instanceId")
         word = self._word(fields.word("paymentStatus"))
         text = fields.text("paymentDescription") or fields.text("description")
         return self.refund(
             fields,
             word,
             failure=ErrorInfo(code=word, message=text) if text else None,
-            connector_refund_id=refund_id,
+            connector_refund_id=fields.required("instanceId"),
             connector_transaction_id=query.connector_transaction_id,
         )
 
