@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import Any
 
 import pytest
+
+# Hundreds of processes are started here. Where an image forbids it to keep bytecode, as many do, each of them would
+# compile every module that it imports anew, which takes longer than what most of these tests ask of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run_command
 
 from refundry.errors import ConfigurationError
 from refundry.model import RefundStatus
@@ -202,14 +203,25 @@ def test_the_sandbox_stops_cleanly(tmp_path: Path, number: signal.Signals) -> No
         assert process.stdout.read() == "The sandbox has stopped.\n"
 
 
+def understood(command: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The arguments and the variables with which a shell would start ``refundry`` for this command."""
+    script = folder / "refundry"
+    script.write_text('#!/bin/sh\nfor one in "$@"; do printf "%s\\0" "$one"; done\nprintf "\\0"\nenv -0\n')
+    script.chmod(0o755)
+    variables = {**environment(), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, shell=True, cwd=folder, env=variables, capture_output=True, check=True, text=True)  # noqa: S602
+    arguments, _, told = done.stdout.partition("\0\0")
+    return arguments.split("\0"), dict(one.split("=", 1) for one in told.split("\0") if one)
+
+
 def test_the_commands_that_the_sandbox_prints_work(tmp_path: Path) -> None:
     with running_sandbox(tmp_path, "--speed", "1") as (_, lines):
         commands = [line.partition("try: ")[2] for line in lines if "try: " in line]
         names = [command.partition("refundry get ")[2].split()[0] for command in commands]
         assert names == [name for name in sandboxes() if "get" in operations(load_connector(name))]
         for name, command in zip(names, commands, strict=True):
-            ours = command.replace("refundry get ", f"{sys.executable} -m refundry_cli get ")
-            done = subprocess.run(ours, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=30)  # noqa: S602
+            arguments, variables = understood(command, tmp_path)
+            done = run_command(*arguments, cwd=tmp_path, env=variables)
             first = next(iter(sandboxes()[name].lives.values()))[0]
             assert done.returncode == code_of_status(load_connector(name).statuses[first]), (command, done.stderr)
 
@@ -218,9 +230,7 @@ def test_a_list_up_to_now_holds_the_refunds_of_the_sandbox(tmp_path: Path) -> No
     with running_sandbox(tmp_path, "stripe") as (_, lines):
         url = next(line.split()[-1] for line in lines if line.strip().startswith("base_url"))
         variables = {**environment(), "REFUNDRY_STRIPE_API_KEY": "sk_test_refundry_sandbox"}
-        done = subprocess.run(  # noqa: S603
-            (*COMMAND, "list", "stripe", "--base-url", url, "--json"), cwd=tmp_path, env=variables, capture_output=True
-        )
+        done = run_command("list", "stripe", "--base-url", url, "--json", cwd=tmp_path, env=variables)
     refunds = [json.loads(line) for line in done.stdout.splitlines()]
     sandbox = load_sandbox("stripe")
     assert sandbox
@@ -231,12 +241,6 @@ def test_a_list_up_to_now_holds_the_refunds_of_the_sandbox(tmp_path: Path) -> No
 def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
     with running_sandbox(tmp_path, "stripe") as (_, lines):
         port = lines[0].partition("127.0.0.1:")[2].partition(";")[0]
-        done = subprocess.run(  # noqa: S603
-            (*COMMAND, "sandbox", "stripe", "--port", port),
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            timeout=30,
-        )
+        done = run_command("sandbox", "stripe", "--port", port, cwd=tmp_path, env=environment())
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr.startswith(f"error: port {port} cannot be used".encode())
+    assert done.stderr.startswith(f"error: port {port} cannot be used")

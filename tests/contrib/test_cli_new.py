@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from pathlib import Path
+
+from commands import run_command
 
 
 def refundry(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "refundry_cli", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)  # noqa: S603
+    return run_command(*arguments, cwd=folder, env=os.environ, timeout=100)
 
 
 def test_a_project_is_written_once(tmp_path: Path) -> None:

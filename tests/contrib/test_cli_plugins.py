@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from commands import run_command
 
 from refundry.connector import settings_of
 from refundry.plugins import connector_names, load_connector
@@ -32,12 +33,10 @@ class Quitter(Acme):
 
 def run(*arguments: str, cwd: Path, path: Path | None = None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """The exit code and all output of Python with these arguments, and with the plugins in this path."""
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT")}
-    variables = {**kept, "PYTHONPATH": os.pathsep.join(map(str, (path or SUPPORT, SUPPORT))), **(env or {})}
     done = subprocess.run(  # noqa: S603
         (sys.executable, *arguments),
         cwd=cwd,
-        env=variables,
+        env=environment(path, env),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=60,
@@ -46,6 +45,21 @@ def run(*arguments: str, cwd: Path, path: Path | None = None, env: Mapping[str, 
     output = done.stdout.decode()
     assert "Traceback" not in output
     return done.returncode, output
+
+
+def refundry(
+    *arguments: str, cwd: Path, path: Path | None = None, env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """The exit code and all output of the command, which starts with all modules imported but those in this path."""
+    done = run_command(*arguments, cwd=cwd, env=environment(path, env))
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    return done.returncode, output
+
+
+def environment(path: Path | None, env: Mapping[str, str] | None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (path or SUPPORT, SUPPORT))), **(env or {})}
 
 
 def plant(site: Path, name: str, points: Mapping[str, str], module: str = "", requires: str = "refundry>=0.1") -> Path:
@@ -95,7 +109,7 @@ def test_the_installed_command_is_the_module(tmp_path: Path) -> None:
 
 def test_every_command_helps_without_colours(tmp_path: Path) -> None:
     for command in ("get", "wait", "list", "event", "connectors", "doctor", "sandbox", "demo"):
-        code, output = run("-m", "refundry_cli", command, "--help", cwd=tmp_path)
+        code, output = refundry(command, "--help", cwd=tmp_path)
         assert code == 0
         assert f"Usage: refundry {command}" in output
         assert "\x1b" not in output
@@ -106,7 +120,7 @@ def test_every_command_helps_without_colours(tmp_path: Path) -> None:
 
 def test_connectors_shows_what_each_can_do(tmp_path: Path) -> None:
     site = plant(tmp_path / "site", "refundry-boom", {"boom": "refundry_boom:Boom"}, "raise RuntimeError('no')")
-    code, output = run("-m", "refundry_cli", "connectors", cwd=tmp_path, path=site)
+    code, output = refundry("connectors", cwd=tmp_path, path=site)
     lines = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line}
     assert code == 0
     assert lines["stripe"] == ["Stripe", "yes", "yes", "yes"]
@@ -117,7 +131,7 @@ def test_connectors_shows_what_each_can_do(tmp_path: Path) -> None:
 
 
 def test_a_connector_is_shown_with_all_that_it_needs(tmp_path: Path) -> None:
-    code, output = run("-m", "refundry_cli", "connectors", "stripe", cwd=tmp_path)
+    code, output = refundry("connectors", "stripe", cwd=tmp_path)
     connector = load_connector("stripe")
     assert code == 0
     for one in settings_of(connector):
@@ -130,7 +144,7 @@ def test_a_connector_is_shown_with_all_that_it_needs(tmp_path: Path) -> None:
 
 
 def test_a_connector_that_is_not_installed_says_how_to_install_it(tmp_path: Path) -> None:
-    code, output = run("-m", "refundry_cli", "connectors", "nowhere", cwd=tmp_path)
+    code, output = refundry("connectors", "nowhere", cwd=tmp_path)
     assert code == ExitCode.USAGE
     assert "pip install refundry-nowhere" in output
 
@@ -152,10 +166,10 @@ def test_doctor_names_each_broken_plugin_and_the_rest_work(tmp_path: Path) -> No
     plant(site, "refundry-stranger", {"stranger": "pathlib:Path"}, requires="refundry>=99")
     plant(site, "refundry-a", {"twice": "acme:Acme"})
     plant(site, "refundry-b", {"twice": "acme:Acme"}, requires="nowhere-at-all>=1; python_version > '3'")
-    code, output = run("-m", "refundry_cli", "doctor", cwd=tmp_path, path=site)
+    code, output = refundry("doctor", cwd=tmp_path, path=site)
     said = verdicts(output)
     assert code == ExitCode.FAULT
-    _, healthy = run("-m", "refundry_cli", "doctor", cwd=tmp_path)
+    _, healthy = refundry("doctor", cwd=tmp_path)
     wrong = {
         what: text for what, (verdict, text) in said.items() if verdict == "wrong" and what not in verdicts(healthy)
     }
@@ -173,7 +187,7 @@ def test_doctor_names_each_broken_plugin_and_the_rest_work(tmp_path: Path) -> No
 
 
 def test_doctor_is_content_with_what_is_installed(tmp_path: Path) -> None:
-    code, output = run("-m", "refundry_cli", "doctor", cwd=tmp_path)
+    code, output = refundry("doctor", cwd=tmp_path)
     assert code == 0, output
     said = verdicts(output)
     assert {f"connector {name}" for name in connector_names()} < said.keys()
@@ -212,7 +226,7 @@ environment = "SANDBOX"
 
 def test_doctor_checks_accounts_and_shows_no_secret(tmp_path: Path) -> None:
     (tmp_path / "refundry.toml").write_text(ACCOUNTS)
-    code, output = run("-m", "refundry_cli", "doctor", cwd=tmp_path, env={"GOOD_KEY": "sk_test_canary"})
+    code, output = refundry("doctor", cwd=tmp_path, env={"GOOD_KEY": "sk_test_canary"})
     said = {what: said for what, said in verdicts(output).items() if what.startswith("account ")}
     assert code == ExitCode.FAULT
     assert said.pop("account good") == (
@@ -235,8 +249,8 @@ def test_doctor_checks_accounts_and_shows_no_secret(tmp_path: Path) -> None:
 def test_doctor_says_of_a_file_that_it_cannot_be_read(tmp_path: Path, text: str) -> None:
     config = tmp_path / "odd.toml"
     config.write_bytes(text.encode(errors="surrogateescape"))
-    code, output = run("-m", "refundry_cli", "doctor", "--config", str(config), cwd=tmp_path)
+    code, output = refundry("doctor", "--config", str(config), cwd=tmp_path)
     assert code == ExitCode.FAULT
     assert verdicts(output)["odd.toml"][0] == "wrong"
-    code, output = run("-m", "refundry_cli", "doctor", "--config", "none.toml", cwd=tmp_path)
+    code, output = refundry("doctor", "--config", "none.toml", cwd=tmp_path)
     assert verdicts(output)["none.toml"] == ("wrong", "there is no file none.toml")

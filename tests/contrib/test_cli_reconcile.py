@@ -16,6 +16,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from commands import run_command
 
 from refundry_sandbox import Fault, Sandbox
 
@@ -34,9 +35,7 @@ class Desk:
     environment: dict[str, str]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "refundry_cli", "reconcile", *arguments]
-        options = {"cwd": self.folder, "env": self.environment, "capture_output": True, "text": True, "timeout": 100}
-        return subprocess.run(command, check=False, **options)  # type: ignore[call-overload, no-any-return]  # noqa: S603
+        return run_command("reconcile", *arguments, cwd=self.folder, env=self.environment)
 
     def write_books(self, *lines: str) -> None:
         head = "psp reference,order,amount,currency,state,refunded on"
@@ -104,8 +103,7 @@ def test_a_ledger_may_be_the_books_and_the_truth(desk: Desk) -> None:
     refund = desk.sandbox.add("stripe", "settles", after=timedelta(0))
     track = ["track", "add", "stripe", "--connector-refund-id", refund.connector_refund_id or ""]
     for arguments in ([*track, "--amount", "10.50", "--currency", "EUR"], ["track", "run"]):
-        command = [sys.executable, "-m", "refundry_cli", *arguments]
-        subprocess.run(command, cwd=desk.folder, env=desk.environment, check=True, capture_output=True)  # noqa: S603
+        assert run_command(*arguments, cwd=desk.folder, env=desk.environment).returncode == 0
     ran = desk.run(*SPAN, "--books", "ledger", "--truth", "ledger")
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from commands import run_command
 from standardwebhooks import Webhook
 
 from refundry.signing import hmac_hex
@@ -40,9 +41,7 @@ class Desk:
     environment: dict[str, str]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "refundry_cli", *arguments]
-        options = {"cwd": self.folder, "env": self.environment, "capture_output": True, "text": True, "timeout": 60}
-        return subprocess.run(command, check=False, **options)  # type: ignore[call-overload, no-any-return]  # noqa: S603
+        return run_command(*arguments, cwd=self.folder, env=self.environment)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "refundry_cli", *arguments]

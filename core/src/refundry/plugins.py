@@ -9,7 +9,8 @@ from datetime import timedelta
 from functools import lru_cache, wraps
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import pluggy
 
@@ -25,6 +26,9 @@ CONNECTORS = "refundry.connectors"
 SANDBOXES = "refundry.sandboxes"
 _NOTHING = nullcontext()
 _DECLARED = ("name", "title", "documentation", "base_urls", "statuses")
+_Arguments: TypeAlias = dict[str, tuple[int, ...] | None]
+# By a plugin's class, then by what it implements hooks of.
+_known_arguments: WeakKeyDictionary[type, dict[type, _Arguments]] = WeakKeyDictionary()
 logger = logging.getLogger("refundry.plugins")
 
 
@@ -32,10 +36,10 @@ class _Hooks:
     """The hooks of one plugin, called past pluggy: those of one alone need no order and no loop."""
 
     def __init__(self, plugin: object, specs: type) -> None:
-        callers = _single_manager(plugin, specs).get_hookcallers(plugin) or ()
-        self.implemented = frozenset(caller.name for caller in callers)
-        for caller in callers:
-            setattr(self, caller.name, _plain_call(caller))
+        arguments = _hook_arguments(plugin, specs)
+        self.implemented = frozenset(arguments)
+        for name, places in arguments.items():
+            setattr(self, name, _plain_call(getattr(plugin, name), places))
 
     def can(self, *hooks: str) -> bool:
         """Whether the plugin implements all of these hooks; any other answers None."""
@@ -137,12 +141,26 @@ def _single_manager(plugin: object, specs: type) -> pluggy.PluginManager:
     return manager
 
 
-def _plain_call(caller: pluggy.HookCaller) -> Callable[..., Any]:
-    implementation = caller.get_hookimpls()[-1]
-    function, offered = implementation.function, caller.spec.argnames if caller.spec else ()
-    if implementation.argnames == offered:
+def _hook_arguments(plugin: object, specs: type) -> _Arguments:
+    """By implemented hook, the places of the arguments that it takes, or None where it takes all in their order.
+
+    Which hooks there are is a matter of the plugin's class, and pluggy takes a millisecond or two to find it out.
+    """
+    known = _known_arguments.setdefault(type(plugin), {})
+    if specs not in known:
+        callers = _single_manager(plugin, specs).get_hookcallers(plugin) or ()
+        known[specs] = {caller.name: _argument_places(caller) for caller in callers}
+    return known[specs]
+
+
+def _argument_places(caller: pluggy.HookCaller) -> tuple[int, ...] | None:
+    taken, offered = caller.get_hookimpls()[-1].argnames, caller.spec.argnames if caller.spec else ()
+    return None if taken == offered else tuple(offered.index(name) for name in taken)
+
+
+def _plain_call(function: Callable[..., Any], places: tuple[int, ...] | None) -> Callable[..., Any]:
+    if places is None:
         return function
-    places = [offered.index(name) for name in implementation.argnames]
     return wraps(function)(lambda *given: function(*[given[place] for place in places]))
 
 

@@ -219,12 +219,13 @@ def asked_refund(
             problems.append(error)
     refunds = [fields for fields in fitting if is_refund(fields)]
     if len(refunds) > 1:
-        raise AmbiguousRefund("several refunds of the payment fit: ask with connector_refund_id")
+        same = "" if asked is None else " with this id" if query.connector_refund_id else " with this reference"
+        raise AmbiguousRefund(f"the payment has several refunds{same}: ask with connector_refund_id")
     if refunds:
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting and asked is not None:
+    if fitting and query.connector_refund_id:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 
