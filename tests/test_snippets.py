@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from refundry import RefundNotFound, transport
 from refundry.http import Response
 from refundry.model import SUCCEEDED, Refund
-from refundry.plugins import connector_names, load_connector
+from refundry.plugins import connector_names, load_connector, sandbox_hooks
 from refundry.sandbox import Book, Call
 from refundry.testing import Wiring
 from refundry.testing.cases import Cases
@@ -29,6 +29,8 @@ READMES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("core/*.md")), *sorted(
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 IDENTIFIER = re.compile(r'(connector_refund_id|connector_transaction_id|merchant_refund_id)="([^"]+)"')
+
+SETTING = re.compile(r'(\w+)="([^"]+)"')
 
 
 def snippets() -> list[Any]:
@@ -61,13 +63,15 @@ class Generous(Book):
 
 
 class Welcoming(Wiring):
-    """A sandbox that refuses no credential."""
+    """A sandbox that refuses no token, and knows the credentials that a snippet shows."""
 
     def __init__(self, name: str, source: str) -> None:
         connector = load_connector(name)
         super().__init__(connector)
         cases = type(name, (Cases,), {"connector": connector})()
         sandbox = sandbox_of(connector)
+        written = {name: value for name, value in SETTING.findall(source) if name in sandbox.settings}
+        self.hooks = sandbox_hooks(sandbox(connector(**{**sandbox.settings, **written})))
         words = [word for life in sandbox.lives.values() for word in life]
         word = next((one for one in words if connector.statuses[one] is SUCCEEDED), words[0])
         self.book = Generous(now=self.clock.now())

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import attrs
 import pytest
@@ -36,6 +37,7 @@ from refundry_ledger import Ledger, RefundRecord
 from refundry_ledger.accounts import lock_account
 from refundry_ledger.claims import begin_run
 from refundry_ledger.recording import hint, record
+from refundry_ledger.records import Pass
 from refundry_ledger.scheduling import MOST_FAILURES, after_answer, after_error, plan_of
 from refundry_ledger.tracking import ask, write_answer
 from refundry_stripe import Stripe
@@ -229,6 +231,50 @@ def test_a_claim_of_a_killed_process_is_free_after_its_lease(ledger: Ledger, wir
     assert the_refund(ledger).next_due == scheduled
     ledger.release(lost)
     assert the_refund(ledger).next_due == scheduled
+
+
+@pytest.mark.parametrize("way", ["run_once", "ask_now", "check"])
+def test_no_other_process_asks_while_a_slow_client_may_still_be_answered(
+    url: str, ledger: Ledger, wiring: Wiring, way: str
+) -> None:
+    known = ledger.track("stripe", refund_id="re_1")
+    slow = wiring.client(timeout=1200.0)
+
+    def answered_late(good: Response) -> Response:
+        wiring.clock.advance(timedelta(seconds=1190))
+        with Ledger(url, clock=wiring.clock) as other:
+            assert other.run_once([wiring.client()]) == Pass(elapsed=ANY)
+            assert other.claim("stripe", known.id) is None
+        return good
+
+    wiring.tamper = answered_late
+    match way:
+        case "run_once":
+            assert ledger.run_once([slow]).done == 1
+        case "ask_now":
+            ledger.ask_now(slow, known.id)
+        case _:
+            claim = ledger.claim("stripe", known.id, lease=timedelta(minutes=5))
+            assert claim is not None
+            assert ledger.check(slow, claim).done == 1
+    assert len(wiring.sent) == 1
+    assert the_refund(ledger).status is PENDING
+
+
+def test_the_last_refund_that_a_worker_claims_is_still_its_own(url: str, ledger: Ledger, wiring: Wiring) -> None:
+    for number in range(4):
+        wiring.book.refunds[f"re_{number}"] = stripe_refund("pending", number)
+        ledger.track("stripe", refund_id=f"re_{number}")
+
+    def answered_late(good: Response) -> Response:
+        wiring.clock.advance(timedelta(seconds=1190))
+        with Ledger(url, clock=wiring.clock) as other:
+            assert other.run_once([wiring.client()]).done == 0
+        return good
+
+    wiring.tamper = answered_late
+    assert ledger.run_once([wiring.client(timeout=1200.0)], concurrency=1).done == 4
+    assert len(wiring.sent) == 4
 
 
 def late(ledger: Ledger, wiring: Wiring, claim: Any) -> None:

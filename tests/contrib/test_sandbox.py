@@ -35,7 +35,7 @@ from refundry.errors import (
     UnknownConnector,
 )
 from refundry.http import Response
-from refundry.model import FAILED, SUCCEEDED, Delivery, Money, Refund
+from refundry.model import FAILED, SUCCEEDED, UNKNOWN, Delivery, Money, Refund
 from refundry.plugins import connector_names, load_connector, load_sandbox
 from refundry.waiting import WaitEnd
 from refundry_sandbox import Fault, Sandbox, SandboxClock
@@ -137,6 +137,14 @@ def test_add_takes_what_it_is_given(sandbox: Sandbox) -> None:
 def test_what_a_processor_does_not_have_is_refused_by_name(sandbox: Sandbox, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         sandbox.add(**wrong)
+
+
+def test_a_word_that_no_document_has_is_served_where_somebody_asks_for_it(sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match="rerouted"):
+        sandbox.add("stripe", words=("rerouted",))
+    made = sandbox.add("stripe", words=("pending", "rerouted"), after=timedelta(0), documented=False)
+    answered = sandbox.client("stripe").get(made.query())
+    assert (answered.status, answered.connector_status) == (UNKNOWN, "rerouted")
 
 
 def test_add_all_makes_one_refund_of_every_life(sandbox: Sandbox) -> None:

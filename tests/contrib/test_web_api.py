@@ -13,6 +13,7 @@ import ledgers
 import pytest
 import requests
 import webservers
+from desks import Visitor
 from fastapi import FastAPI
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -378,6 +379,23 @@ def test_a_token_that_comes_too_often_and_an_address_that_guesses_are_told_when_
             wrong = {"Authorization": "Bearer rfd_aaaaaaaaaaaa_x"}
             guesses = [requests.get(f"{served.url}/v1/totals", headers=wrong, timeout=30) for _ in range(3)]
             assert [one.status_code for one in guesses] == [401, 401, 429]
+            assert 1 <= int(guesses[-1].headers["retry-after"]) <= 60
+
+
+def test_wrong_tokens_from_an_address_lock_out_nobody_with_a_right_one(tmp_path: Path) -> None:
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        with webservers.serving_desk(ledger, {}, failures_per_minute=2) as served:
+            token = served.token()
+            wrong = {"Authorization": f"Bearer {token[:-1]}{'A' if token[-1] != 'A' else 'B'}"}
+            for _ in range(4):
+                last = requests.get(f"{served.url}/v1/totals", headers=wrong, timeout=30)
+            assert last.status_code == 429
+            right = {"Authorization": f"Bearer {token}"}
+            assert requests.get(f"{served.url}/v1/totals", headers=right, timeout=30).status_code == 200
+            assert Visitor(served.url).sign_in(token).status_code == 200
+            refused = Visitor(served.url).sign_in(wrong["Authorization"].removeprefix("Bearer "))
+            assert refused.status_code == 429
+            assert requests.get(f"{served.url}/v1/totals", headers=wrong, timeout=30).status_code == 429
 
 
 @pytest.mark.parametrize("kind", ledgers.DATABASES)

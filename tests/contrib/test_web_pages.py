@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import ledgers
 import pytest
-from desks import RunningDesk, Visitor, running_desk, text_of
+import requests
+from desks import HTML, RunningDesk, Visitor, running_desk, text_of
 from fastapi import FastAPI
 from webservers import serving_app
 
 from refundry.model import Money
+from refundry.testing import FakeClock
+from refundry_ledger import Ledger
 from refundry_sandbox import Fault
 from refundry_web import create_app
 from refundry_web.problems import Problem
+from refundry_web.sessions import end_session, has_ended
+from refundry_web.tables import create_tables
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\"'><img src=x onerror=alert(2)>"
 PAGES = ("/", "/search?q=nothing", "/attention", "/overview", "/audit", "/sign-in", "/refunds/1", "/refunds/99")
@@ -68,6 +74,42 @@ def test_signing_out_ends_the_session(desk: RunningDesk) -> None:
     visitor = desk.visitor("read")
     assert visitor.send("/sign-out", seen="/").url == f"{desk.url}/sign-in"
     assert visitor.get("/").url.startswith(f"{desk.url}/sign-in")
+
+
+def signed_in_with(desk: RunningDesk, cookies: dict[str, str]) -> bool:
+    page = requests.get(desk.url + "/", headers=HTML, cookies=cookies, allow_redirects=False, timeout=20)
+    return page.status_code == 200
+
+
+def test_a_copied_cookie_is_worth_nothing_once_somebody_has_signed_out(desk: RunningDesk) -> None:
+    visitor, other = desk.visitor("read"), desk.visitor("read")
+    copied, others = visitor.cookies(), other.cookies()
+    assert signed_in_with(desk, copied)
+    visitor.send("/sign-out", seen="/")
+    assert not signed_in_with(desk, copied)
+    assert signed_in_with(desk, others), "another session with the same token goes on"
+
+    other.sign_in(desk.tokens["operate"])
+    assert not signed_in_with(desk, others), "signing in anew ends the session before"
+    assert signed_in_with(desk, other.cookies())
+
+
+@pytest.mark.parametrize("kind", ledgers.DATABASES)
+def test_signing_out_is_known_to_every_process_and_forgotten_when_the_session_would_have_ended(
+    kind: str, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    with ledgers.empty_database(kind, tmp_path) as address, Ledger.open(address, clock=clock) as ledger:
+        create_tables(ledger.database)
+        with Ledger(address, clock=clock) as another:
+            until = clock.now() + timedelta(hours=12)
+            for _ in range(2):
+                end_session(ledger.database, "one", until, now=clock.now())
+            assert [has_ended(each.database, "one") for each in (ledger, another)] == [True, True]
+            assert not has_ended(another.database, "two")
+            clock.advance(timedelta(hours=12))
+            end_session(another.database, "two", until + timedelta(hours=12), now=clock.now())
+            assert [has_ended(ledger.database, each) for each in ("one", "two")] == [False, True]
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/refunds/1/ask", "/refunds/1/acknowledge"])

@@ -22,16 +22,18 @@ from typer.testing import CliRunner
 
 import refundry_web
 from refundry.errors import ConfigurationError
-from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
+from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, UNKNOWN
 from refundry_cli.app import app
 from refundry_cli.books import open_ledger
-from refundry_ledger import Ledger
+from refundry_ledger import Filters, Ledger
 from refundry_sandbox import Sandbox
+from refundry_stripe import Stripe
 from refundry_web import Settings, api
 from refundry_web.demo import playing
+from refundry_web.entering import entry_path
 from refundry_web.serving import listen
 from refundry_web.settings import read_settings
-from refundry_web.tokens import Role
+from refundry_web.tokens import Role, id_of
 
 SECRET = "canary_session_key_0123456789abcdef"
 
@@ -229,6 +231,28 @@ def test_the_demo_has_a_past_of_weeks_and_lives_on() -> None:
             stop.set()
             living.join()
             assert len(ledger.page(limit=100).refunds) > before
+
+
+def test_the_demo_shows_what_a_word_that_no_document_has_looks_like() -> None:
+    with playing(Settings(secure_cookies=False), lambda _: None, threading.Event(), ["adyen", "stripe"]) as demo:
+        ledger = demo.desk.ledger
+        (record,) = ledger.page(Filters(status=UNKNOWN)).refunds
+        assert record.account == "stripe", "Adyen cannot be asked"
+        assert record.connector_status not in Stripe.statuses
+        said = ledger.history("stripe", record.id).observations
+        assert [one.status for one in said] == [PENDING, UNKNOWN]
+        assert {one.source for one in said} == {"get"}, "the sandbox has served it"
+        assert record.attention == "unknown word"
+        with webservers.serving_desk(ledger, demo.desk.clients) as served:
+            with requests.Session() as browser:
+                token = id_of(served.token("operate"))
+                browser.get(served.url + entry_path(served.desk, token), timeout=30)
+                page = browser.get(f"{served.url}/refunds/{record.id}", headers={"Accept": "text/html"}, timeout=30)
+    assert (page.status_code, "Unknown word" in page.text, str(record.connector_status) in page.text) == (
+        200,
+        True,
+        True,
+    )
 
 
 def test_a_signal_that_comes_while_everything_is_made_ready_ends_it(

@@ -372,6 +372,28 @@ def test_what_xml_has_once_is_a_list_of_one() -> None:
     ]
 
 
+def test_a_flag_must_be_there() -> None:
+    fields = Fields({"paging": {"more": True, "last": False, "odd": "true", "number": 1, "empty": None}})
+    assert (fields.flag("paging", "more"), fields.flag("paging", "last")) == (True, False)
+    for name in ("odd", "number", "empty", "absent"):
+        with pytest.raises(MappingError) as raised:
+            fields.flag("paging", name)
+        assert raised.value.field == f"paging.{name}"
+
+
+def test_a_word_in_any_case_is_known_only_where_the_connector_says_so() -> None:
+    class Shouting(Acme):
+        statuses = {"Sent Back": SUCCEEDED, "REFUSED": FAILED}
+
+    class Careless(Shouting):
+        any_case = True
+
+    words = ("Sent Back", "SENT BACK", "sent back", "refused", "refused ", "", None)
+    assert [Shouting().status_of(word) for word in words] == [SUCCEEDED, *[UNKNOWN] * 6]
+    assert [Careless().status_of(word) for word in words] == [*[SUCCEEDED] * 3, FAILED, *[UNKNOWN] * 3]
+    assert Careless().refund(Fields({}), "refused").connector_status == "refused"
+
+
 def test_an_event_about_a_refund_asks_for_that_refund() -> None:
     told = refund(1, merchant_refund_id="m1")
     assert RefundEvent(refund=told).query == told.query()

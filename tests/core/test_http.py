@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from refundry import InvalidQuery, MappingError
-from refundry.http import Event, Request, Response, WireRequest, encode_json, url_path
+from refundry.http import Event, Moment, Request, Response, WireRequest, encode_json, url_path
 
 
 def test_a_path_keeps_an_identifier_in_its_segment() -> None:
@@ -115,3 +116,11 @@ def test_headers_are_found_in_any_case() -> None:
 )
 def test_a_page_for_people_is_recognised(headers: dict[str, str], body: bytes, expected: bool) -> None:
     assert Response(200, headers, body).is_html is expected
+
+
+def test_a_nonce_is_made_when_it_is_asked_for_and_stays() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    moment = Moment(now=now)
+    assert UUID(moment.nonce).version == 4
+    assert moment.nonce == moment.nonce != Moment(now=now).nonce
+    assert Moment(now=now, nonce="given").nonce == "given"

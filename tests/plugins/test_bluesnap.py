@@ -118,6 +118,10 @@ def test_a_refund_of_another_payment_method_is_looked_up_in_its_payment_again_an
         metadata={"payment_method_type": "ACH"},
     )
     assert HOOKS.fetch_refund(refund.query()).path == "/services/2/alt-transactions/41"
+    # One that cannot be read costs nothing where another is what was asked for, which it may be otherwise.
+    assert HOOKS.map_refund(BANK, answer(payment(part(refundTransactionId=None), part())), ()) == refund
+    with pytest.raises(errors.MappingError):
+        HOOKS.map_refund(BANK, answer(payment(part(refundTransactionId=None))), ())
     with pytest.raises(errors.RefundNotFound):
         HOOKS.map_refund(BANK, answer(payment(part(refundTransactionId=1))), ())
     with pytest.raises(errors.MappingError, match="refund"):

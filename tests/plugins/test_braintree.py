@@ -250,6 +250,11 @@ def test_an_event_about_something_else_is_ignored(kind: str, inner: str) -> None
     assert delivered("check", "<subject><check>true</check></subject>").events == []
 
 
+def test_a_failure_without_its_refund_is_not_passed_over() -> None:
+    with pytest.raises(errors.MappingError):
+        delivered("refund_failed", "<subject/>")
+
+
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [

@@ -87,6 +87,10 @@ class Visitor:
         self._session = requests.Session()
         self._session.trust_env = False
 
+    def cookies(self) -> dict[str, str]:
+        """A copy of the cookies that it has now."""
+        return self._session.cookies.get_dict()
+
     def get(self, path: str, **options: Any) -> requests.Response:
         """A page."""
         return self._session.get(self.url + path, headers=HTML, timeout=20, **options)

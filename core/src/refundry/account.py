@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import cached_property
 from ipaddress import ip_address
 from string import Formatter
 from typing import Any
@@ -59,11 +60,16 @@ class Account:
 
     def require(self, operation: Operation) -> None:
         """Raise `UnsupportedOperation` or `ConfigurationError` unless this account can do this."""
+        if operation in self._ready:
+            return
         if not self.can(operation):
             raise UnsupportedOperation(self._instead(operation))
         missing = missing_settings(self.connector, operation)
-        if missing:
-            raise ConfigurationError(f"the setting {missing[0]} is missing: {operation} needs it")
+        raise ConfigurationError(f"the setting {missing[0]} is missing: {operation} needs it")
+
+    @cached_property
+    def _ready(self) -> frozenset[Operation]:
+        return frozenset(name for name in HOOKS if self.can(name) and not missing_settings(self.connector, name))
 
     def url_of(self, request: Request) -> str:
         """The base URL that a request goes to; empty for a whole URL. Raises `ConfigurationError`."""

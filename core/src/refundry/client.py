@@ -93,6 +93,11 @@ class RefundClient:
         """The account that this client asks."""
         return self._exchange.account
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that one operation may take with all its retries."""
+        return self._exchange.timeout
+
     def shared(self) -> Exchange:
         """What another kind of client shares with this one: account, policy, observers, tokens and keys.
 

@@ -92,6 +92,8 @@ class Connector(_Declared):
     several of which the first counts whose fields are all set."""
     statuses: ClassVar[Mapping[str, RefundStatus]]
     """The status table: every documented condition, and what it means for the refund."""
+    any_case: ClassVar[bool] = False
+    """Whether the processor writes the words of the status table in small letters or capitals as it likes."""
     unmapped: ClassVar[Mapping[str, str]] = {}
     """Documented words that are no status of a refund, each with the reason."""
     refusals: ClassVar[Mapping[str | int, tuple[type[RefundryError], str]]] = {}
@@ -135,7 +137,10 @@ class Connector(_Declared):
 
     def status_of(self, condition: str | None) -> RefundStatus:
         """What the status table says of this condition; UNKNOWN where it does not have it."""
-        return self.statuses.get(condition or "", UNKNOWN)
+        if not self.any_case:
+            return self.statuses.get(condition or "", UNKNOWN)
+        folded = {known.lower(): status for known, status in self.statuses.items()}
+        return folded.get((condition or "").lower(), UNKNOWN)
 
     def refund(
         self, fields: Fields, condition: str | None, *, failure: ErrorInfo | None = None, **facts: Unpack[RefundFacts]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import attrs
 
@@ -194,7 +193,8 @@ class Exchange:
         error: BaseException | None = None
         try:
             response = yield Send(wire, deadline, limit)
-            self.observers.response_received(account.name, operation, response, self._since(started))
+            if self.observers:
+                self.observers.response_received(account.name, operation, response, self._since(started))
             error = self._objection(response, operation)
             if error is None:
                 return response
@@ -216,7 +216,7 @@ class Exchange:
         wire = request.to_wire(self.account.url_of(request))
         if request.auth is None:
             return wire
-        return request.auth(wire, Moment(now=self.policy.clock.now(), nonce=str(uuid4()), token=token))
+        return request.auth(wire, Moment(now=self.policy.clock.now(), token=token))
 
     def _objection(self, response: Response, operation: str) -> RefundryError | None:
         error = self._mapped_error(response, operation)
@@ -245,9 +245,11 @@ class Exchange:
     def _check_identifiers(self, query: RefundQuery) -> None:
         alternatives = self.account.connector.identifiers
         given = query.given()
-        if not any(names <= given for names in alternatives):
-            wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
-            raise self.named(InvalidQuery(f"a get needs {wanted}"), "get")
+        for names in alternatives:
+            if names <= given:
+                return
+        wanted = ", or ".join(" and ".join(sorted(names)) for names in alternatives)
+        raise self.named(InvalidQuery(f"a get needs {wanted}"), "get")
 
     def require(self, operation: Operation) -> None:
         """Raise `UnsupportedOperation` or `ConfigurationError` unless the account can do this."""
@@ -282,7 +284,8 @@ class Exchange:
 
 
 def _complete(refund: Refund, query: RefundQuery | None, response: Response) -> Refund:
-    headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+    headers = dict(response.headers)
+    headers.pop("set-cookie", None)
     asked = query.merchant_refund_id if query else None
     return attrs.evolve(
         refund,

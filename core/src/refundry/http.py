@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from uuid import uuid4
 
 import attrs
 
@@ -25,6 +26,8 @@ Params: TypeAlias = Mapping[str, object] | Sequence[tuple[str, object]]
 HeaderSource: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _MOST_FORM_FIELDS = 1000
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
+"""What a URL carries as it is (RFC 3986, 2.3)."""
 
 
 def lower_names(headers: HeaderSource) -> dict[str, str]:
@@ -33,16 +36,20 @@ def lower_names(headers: HeaderSource) -> dict[str, str]:
     return {name.lower(): value for name, value in pairs}  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Moment:
     """What an attempt to send may use of time and chance; made anew for every attempt."""
 
     now: datetime
     """Aware UTC."""
-    nonce: str
-    """A fresh random UUID as text."""
+    _nonce: str | None = None
     token: str | None = attrs.field(default=None, repr=False)
     """The access token, where the connector has `fetch_token`."""
+
+    @cached_property
+    def nonce(self) -> str:
+        """The nonce that was given, or a fresh random UUID as text, which only few ways to authenticate ask for."""
+        return str(uuid4()) if self._nonce is None else self._nonce
 
 
 @attrs.frozen
@@ -104,7 +111,7 @@ class Request:
     auth: Auth | None = attrs.field(default=None, kw_only=True, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        if sum(part is not None for part in (self.json, self.form, self.body)) > 1:
+        if [self.json is None, self.form is None, self.body is None].count(False) > 1:
             raise ValueError("a request has one of json, form and body")
 
     def to_wire(self, base_url: str = "") -> WireRequest:
@@ -217,10 +224,13 @@ def url_path(*segments: str | None) -> str:
 
     Raises `InvalidQuery` for a segment that is missing, empty or means "this" or "the parent directory".
     """
-    for segment in segments:
-        if not segment or not segment.strip("."):
-            raise InvalidQuery(f"{segment!r} is not an identifier: give the identifier as the processor wrote it")
-    return "".join(f"/{quote(segment or '', safe='')}" for segment in segments)
+    return "".join([f"/{_encoded(segment)}" for segment in segments])
+
+
+def _encoded(segment: str | None) -> str:
+    if not segment or not segment.strip("."):
+        raise InvalidQuery(f"{segment!r} is not an identifier: give the identifier as the processor wrote it")
+    return segment if _UNRESERVED.fullmatch(segment) else quote(segment, safe="")
 
 
 def encode_query(params: Params) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from refundry.model import Money
 
 _MOST_DIGITS = 30
+_TOO_MUCH = 10**_MOST_DIGITS
 # Refunds outlive their currency: these have left ISO 4217's list since 2021, each had two decimals.
 _WITHDRAWN = frozenset({"ANG", "BGN", "CUC", "HRK", "SLL", "ZWL"})
 # The application may have set a context of its own that rounds.
@@ -39,7 +40,7 @@ def from_minor(amount: object, currency: str, exponents: Exponents | None = None
     """
     code, ours = _currency(currency)
     theirs = (exponents or {}).get(code, ours)
-    if type(amount) is int and theirs == ours and 0 <= amount < 10**_MOST_DIGITS:
+    if type(amount) is int and theirs == ours and 0 <= amount < _TOO_MUCH:
         return Money(amount, code)
     return _exact(_EXACT.scaleb(_number(amount, whole=True), -theirs), code, ours)
 

@@ -47,6 +47,8 @@ def declared_rate(account: Account) -> float | None:
 
 def read_query(query: RefundQuery | Mapping[str, Any] | None, fields: Mapping[str, Any]) -> RefundQuery:
     """A query from an object, a mapping or fields; fields count over the rest. Raises `InvalidQuery`."""
+    if query is None:
+        return RefundQuery.of(fields)
     if isinstance(query, RefundQuery) and not fields:
         return query
     given = dict(query.items()) if isinstance(query, Mapping) else {}

@@ -42,14 +42,10 @@ class RefundQuery:
 
         Raises `InvalidQuery` for an unknown name or a value that no identifier has.
         """
-        named = dict(fields)
-        if "refund_id" in named:
-            alias = named.pop("refund_id")
-            if named.setdefault("connector_refund_id", alias) != alias:
-                raise InvalidQuery("refund_id and connector_refund_id are the same thing and differ: give one of them")
-        unknown = named.keys() - _QUERY_FIELDS
-        if unknown:
-            raise InvalidQuery(f"unknown query field {min(unknown)!r}: use {', '.join(_QUERY_FIELDS)}")
+        named = _without_alias(fields) if "refund_id" in fields else fields
+        if not named.keys() <= _QUERY_FIELDS:
+            unknown = min(named.keys() - _QUERY_FIELDS)
+            raise InvalidQuery(f"unknown query field {unknown!r}: use {', '.join(_QUERY_FIELDS)}")
         return cls(**named)
 
     @property
@@ -68,11 +64,19 @@ class RefundQuery:
 
     def given(self) -> frozenset[str]:
         """The names of the given identifiers."""
-        return frozenset(name for name, _ in self.items())
+        return frozenset([name for name, _ in self.items()])
 
 
 _QUERY_FIELDS = dict.fromkeys(field.name for field in attrs.fields(RefundQuery)).keys()
 _QUERY_NAMES = tuple(name for name in _QUERY_FIELDS if name != "metadata")
+
+
+def _without_alias(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    named = dict(fields)
+    alias = named.pop("refund_id")
+    if named.setdefault("connector_refund_id", alias) != alias:
+        raise InvalidQuery("refund_id and connector_refund_id are the same thing and differ: give one of them")
+    return named
 
 
 def usable(name: str, value: str | None) -> str | None:

@@ -88,8 +88,8 @@ class Fields:
     def text(self, *path: str) -> str | None:
         """Text, or a whole number as text; None when absent or empty, or odd, which is a problem."""
         found = self.get(*path)
-        if found is None or found == "":
-            return None
+        if found is None or isinstance(found, str):
+            return found or None
         word = _as_text(found)
         if word is None:
             self.problem(f"{self._name(path)} is not text")
@@ -105,12 +105,19 @@ class Fields:
     def word(self, *path: str) -> str | None:
         """A status word or a cursor, None when absent. Raises `MappingError` when it is something else than text."""
         found = self.get(*path)
-        if found is None or found == "":
-            return None
+        if found is None or isinstance(found, str):
+            return found or None
         word = _as_text(found)
         if word is None:
             raise MappingError(f"{self._name(path)} is not text", field=self._name(path))
         return word
+
+    def flag(self, *path: str) -> bool:
+        """True or false, which must be there: its absence means neither. Raises `MappingError`."""
+        found = self.get(*path)
+        if not isinstance(found, bool):
+            raise MappingError(f"{self._name(path)} is missing or not true or false", field=self._name(path))
+        return found
 
     def unix_time(self, *path: str, per_second: int = 1) -> datetime | None:
         """A Unix time; None when absent or odd, which is a problem."""
@@ -212,12 +219,13 @@ def asked_refund(
             problems.append(error)
     refunds = [fields for fields in fitting if is_refund(fields)]
     if len(refunds) > 1:
-        raise AmbiguousRefund("several refunds of the payment fit: ask with connector_refund_id")
+        same = "" if asked is None else " with this id" if query.connector_refund_id else " with this reference"
+        raise AmbiguousRefund(f"the payment has several refunds{same}: ask with connector_refund_id")
     if refunds:
         return refunds[0]
     if problems:
         raise problems[0]
-    if fitting:
+    if fitting and query.connector_refund_id:
         raise NotARefund("what has this identifier is no refund: give the id that the refund call gave")
     raise RefundNotFound("the payment has no such refund, or does not show it yet")
 

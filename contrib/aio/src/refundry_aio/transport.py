@@ -177,13 +177,20 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 def _timeout(remaining: float) -> aiohttp.ClientTimeout:
+    return _LONGEST_TIMEOUT if remaining >= READ_TIMEOUT else _timeout_within(remaining)
+
+
+def _timeout_within(seconds: float) -> aiohttp.ClientTimeout:
     # The limit on each read alone, which the blocking client has, would cost a timer for each read.
     return aiohttp.ClientTimeout(
-        total=min(READ_TIMEOUT, remaining),
+        total=seconds,
         # A little less than all of it, so that a slow connection can be told from a slow answer.
-        sock_connect=min(CONNECT_TIMEOUT, 0.9 * remaining),
+        sock_connect=min(CONNECT_TIMEOUT, 0.9 * seconds),
         ceil_threshold=math.inf,
     )
+
+
+_LONGEST_TIMEOUT = _timeout_within(READ_TIMEOUT)
 
 
 def _response(answer: aiohttp.ClientResponse, body: bytes) -> Response:

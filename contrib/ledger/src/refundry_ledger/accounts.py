@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,11 +42,13 @@ def insert_new(connection: Connection, table: Table, values: dict[str, Any], *un
     return connection.execute(statement.returning(table.c[unique[0]])).first() is not None
 
 
-def insert_or_update(connection: Connection, table: Table, values: dict[str, Any], unique: str, column: str) -> None:
+def insert_or_update(
+    connection: Connection, table: Table, values: dict[str, Any], unique: Sequence[str], column: str
+) -> None:
     """Insert a row, or give the one of the same key the new value of one column: in one step, so that none is lost."""
     statement = _insert(connection, table, values)
     newer = {column: statement.excluded[column]}
-    connection.execute(statement.on_conflict_do_update(index_elements=[unique], set_=newer))
+    connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=newer))
 
 
 def _insert(connection: Connection, table: Table, values: dict[str, Any]) -> Any:

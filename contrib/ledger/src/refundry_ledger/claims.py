@@ -62,6 +62,13 @@ def claim_one(
     return Claim(refund=record_of(row, account), owner=owner, until=until) if row else None
 
 
+def renew(connection: Connection, claim: Claim, *, now: datetime, lease: timedelta) -> bool:
+    """Keep a claim for as long as this from now on; False where it has ended."""
+    mine = (refunds.c.id == claim.refund.id, refunds.c.lease_owner == claim.owner, refunds.c.lease_until > now)
+    renewed = update(refunds).where(*mine).values(lease_until=now + lease)
+    return connection.execute(renewed).rowcount == 1
+
+
 def complete(account: Locked, claim: Claim, before: Row, following: Next) -> None:
     """Give a claim back with what is to come. ``before`` is the refund's row from before the answer was written.
 

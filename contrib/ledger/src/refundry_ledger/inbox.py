@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
+from refundry.account import Account
 from refundry.client import RefundClient
 from refundry.errors import RefundryError, SignatureError
 from refundry.http import Event, Response
 from refundry.model import Delivery
 from refundry_ledger.accounts import Locked, count
+from refundry_ledger.envelopes import event_columns, is_proved, proved_columns, raw_columns
 from refundry_ledger.ledger import Ledger
-from refundry_ledger.receiving import (
-    REFUSED,
-    UNMAPPED,
-    WAITING,
-    event_columns,
-    lock,
-    numbers_of,
-    raw_columns,
-    read_again,
-    verified,
-)
-from refundry_ledger.records import Pass
-from refundry_ledger.schema import accounts, events
+from refundry_ledger.receiving import REFUSED, WAITING, keys_of, lock, numbers_of, read_again, tells_more, verified
+from refundry_ledger.records import Pass, Row
+from refundry_ledger.schema import accounts, event_items, events
 
 Answer: TypeAlias = Response | RefundryError
 """What acknowledges a webhook that is stored, or why it is refused."""
@@ -52,7 +44,9 @@ class Inbox:
                 answers.append(error)
             else:
                 answers.append(delivery.reply)
-                authentic[event.digest] = (event, delivery)
+                # Of several copies that came at once the one that proves itself says more.
+                if event.digest not in authentic or is_proved(delivery):
+                    authentic[event.digest] = (event, delivery)
         refused = sum(isinstance(one, SignatureError) for one in answers)
         if authentic or refused:
             with self._database.writing() as connection:
@@ -77,9 +71,9 @@ class Inbox:
 
 def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Event, Delivery]]) -> None:
     connection = account.connection
+    query = select(events.c.id, events.c.digest, events.c.outcome, events.c.verified, events.c.pruned_at)
     mine = (events.c.account_id == account.id, events.c.digest.in_(authentic))
-    query = select(events.c.id, events.c.digest, events.c.outcome, events.c.pruned_at).where(*mine)
-    known = {row.digest: row for row in connection.execute(query)}
+    known = {row["digest"]: row for row in connection.execute(query.where(*mine)).mappings()}
     new = [
         {**event_columns(account, client.account, *one), "outcome": WAITING, "reason": None}
         for digest, one in authentic.items()
@@ -87,16 +81,30 @@ def _keep(account: Locked, client: RefundClient, authentic: dict[str, tuple[Even
     ]
     if new:
         connection.execute(insert(events), new)
-    again = [row for digest, row in known.items() if _says_more(row.outcome, authentic[digest][1])]
+    again = [row for digest, row in known.items() if _is_to_be_read(row, authentic[digest][1])]
     if again:
-        repeated = events.c.id.in_([row.id for row in again])
+        repeated = events.c.id.in_([row["id"] for row in again])
         connection.execute(update(events).where(repeated).values(outcome=WAITING))
     for row in again:
-        if row.pruned_at is not None:
-            whole = raw_columns(client.account, authentic[row.digest][0])
-            connection.execute(update(events).where(events.c.id == row.id).values(**whole))
+        _complete(account, row, client.account, *authentic[row["digest"]])
 
 
-def _says_more(outcome: str, delivery: Delivery) -> bool:
-    """Whether a webhook that was stored before is to be read again: a hint asks anew, a newer version reads more."""
-    return any(one.is_hint for one in delivery.events) or (outcome == UNMAPPED and not delivery.problems)
+def _is_to_be_read(row: Row, delivery: Delivery) -> bool:
+    """Whether a webhook that was stored before is to be read again: a hint asks anew, another may say more now."""
+    asks = any(one.is_hint for one in delivery.events)
+    return asks or tells_more(row["outcome"], delivery, verified=row["verified"])
+
+
+def _complete(account: Locked, row: Row, owner: Account, event: Event, delivery: Delivery) -> None:
+    """Give a webhook that is to be read again its proof, and its body where that was deleted."""
+    if is_proved(delivery) and not row["verified"]:
+        # What it is about was noted without being believed.
+        mine = (event_items.c.account_id == account.id, event_items.c.event_id == row["id"])
+        noted = event_items.c.key.in_(keys_of(event, delivery))
+        account.connection.execute(delete(event_items).where(*mine, noted))
+        values = proved_columns(owner, event)
+    elif row["pruned_at"] is not None:
+        values = raw_columns(owner, event)
+    else:
+        return
+    account.connection.execute(update(events).where(events.c.id == row["id"]).values(**values))

@@ -179,8 +179,8 @@ class Ledger(Shelf):
     def check(self, client: RefundClient, claim: Claim) -> Pass:
         """Ask for one claimed refund and write what is answered, with when to ask again.
 
-        Once the claim's lease has ended it does nothing, for the refund may be another process's. Raises
-        `ConfigurationError` for the client of another account.
+        Once the claim's lease has ended it does nothing, for the refund may be another process's; a lease that is too
+        short for the client's ``timeout`` is made longer. Raises `ConfigurationError` for another account's client.
         """
         return self.tracker({claim.refund.account: client}).check(claim)
 
@@ -204,7 +204,8 @@ class Ledger(Shelf):
             clients: one for each account, or a mapping by account name.
             limit: the most refunds of one account in this pass.
             concurrency: the most requests of one account at once; its rate limit is the client's.
-            lease: after this a refund, or an account, whose process was killed is free again.
+            lease: after this a refund, or an account, whose process was killed is free again; for a client with a
+                long ``timeout`` after five times that.
             stop: set it to end the pass after the requests under way.
 
         An account that cannot be asked at all is in the pass's ``errors`` and harms no other. Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,17 +18,16 @@ from refundry.errors import MappingError, RefundryError, SignatureError
 from refundry.http import Event, Response
 from refundry.model import Delivery, RefundEvent
 from refundry.state import observe
-from refundry_ledger.accounts import Locked, count, insert_new, lock_account
+from refundry_ledger.accounts import Locked, count, insert_or_update, lock_account
 from refundry_ledger.database import AWAY, Database
+from refundry_ledger.envelopes import event_columns, event_of, is_proved, proved_columns, raw_columns
 from refundry_ledger.recording import hint, record
-from refundry_ledger.records import Pass, Receipt, Row, plain_text, storable
+from refundry_ledger.records import Pass, Receipt, plain_text
 from refundry_ledger.schema import accounts, event_items, events
 
 REFUSED = "refused signatures"
 UNMAPPED = "unmapped"
 WAITING = "waiting"
-_NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-_SHORTEST_SECRET = 4
 # By its form, for the client may have digested the registered address instead of the one that was called.
 _DIGEST = re.compile(r"[0-9a-f]{64}-[0-9]+")
 
@@ -141,24 +140,32 @@ def _is_new(connection: Connection, name: str, event: Event, delivery: Delivery)
     """False for a webhook of which nothing is left to do, which then need not wait for a write."""
     if any(one.is_hint for one in delivery.events):
         return True
-    query = select(events.c.outcome).join(accounts)
+    query = select(events.c.outcome, events.c.verified).join(accounts)
     same = (accounts.c.name == name, events.c.digest == event.digest)
-    known = connection.execute(query.where(*same)).scalar_one_or_none()
-    return known is None or (known == UNMAPPED and not delivery.problems)
+    known = connection.execute(query.where(*same)).one_or_none()
+    return known is None or tells_more(known.outcome, delivery, verified=known.verified)
+
+
+def tells_more(outcome: str, delivery: Delivery, *, verified: bool) -> bool:
+    """Whether a webhook that was stored before says more now: a newer version reads it, or now it is proved."""
+    return (outcome == UNMAPPED and not delivery.problems) or (is_proved(delivery) and not verified)
 
 
 def store(account: Locked, owner: Account, event: Event, delivery: Delivery, number: int | None = None) -> bool:
     """Store a webhook and what it says; whether all of it was there before. ``number`` is its row's, where known."""
-    items = [(_item_key(one, number, event), one) for number, one in enumerate(delivery.events)]
+    items = list(zip(keys_of(event, delivery), delivery.events, strict=True))
     known = _known_keys(account, [key for key, _ in items])
-    new = [(key, one) for key, one in items if key not in known]
+    new: dict[str, RefundEvent] = {}
+    for key, one in items:
+        if _is_news(one, known.get(key)):
+            new.setdefault(key, one)
     stored = _stored_event(account, event) if number is None else number
     if stored is not None or not items or new or delivery.problems:
-        event_id = _store_event(account, owner, event, delivery, stored)
-        for key, one in new:
+        event_id = _store_event(account, owner, event, delivery, stored, again=number is None)
+        for key, one in new.items():
             row = {"account_id": account.id, "key": key, "event_id": event_id}
-            if insert_new(account.connection, event_items, row, "account_id", "key"):
-                _store_refund(account, one, event, event_id)
+            insert_or_update(account.connection, event_items, row, ("account_id", "key"), "event_id")
+            _store_refund(account, one, event, event_id)
     for key, one in items:
         if one.is_hint and not one.foreign and (key not in known or _is_ours(one)):
             hint(account, one.query)
@@ -188,39 +195,22 @@ def _stored_event(account: Locked, event: Event) -> int | None:
     return account.connection.execute(select(events.c.id).where(*same)).scalar_one_or_none()
 
 
-def _store_event(account: Locked, owner: Account, event: Event, delivery: Delivery, known: int | None) -> int:
+def _store_event(
+    account: Locked, owner: Account, event: Event, delivery: Delivery, known: int | None, *, again: bool
+) -> int:
+    """Store a webhook, or what came of one whose row is ``known``; ``again`` says that it has come again."""
     outcome = _outcome(delivery)
-    if known is not None:
+    if known is None:
+        values = event_columns(account, owner, event, delivery)
+        added = insert(events).values(**values, **outcome).returning(events.c.id)
+        return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
+    if again and is_proved(delivery):
+        outcome |= proved_columns(owner, event)
+    elif again and delivery.problems:
         # To be read again it needs its body, which may have been deleted.
-        whole = raw_columns(owner, event) if delivery.problems else {}
-        account.connection.execute(update(events).where(events.c.id == known).values(**outcome, **whole))
-        return known
-    values = event_columns(account, owner, event, delivery)
-    added = insert(events).values(**values, **outcome).returning(events.c.id)
-    return account.connection.execute(added).scalar_one()  # type: ignore[no-any-return]
-
-
-def event_columns(account: Locked, owner: Account, event: Event, delivery: Delivery) -> dict[str, Any]:
-    """The columns of a webhook, without what came of it."""
-    believed = any(one.refund is not None for one in delivery.events)
-    return {
-        "account_id": account.id,
-        "digest": event.digest,
-        "method": plain_text(event.method),
-        **raw_columns(owner, event),
-        "received_at": event.received_at,
-        "verified": believed or not owner.connector.unsigned_events,
-    }
-
-
-def raw_columns(owner: Account, event: Event) -> dict[str, Any]:
-    """The columns of a webhook that are deleted when it is old."""
-    return {
-        "url": _without_secrets(event.url and storable(event.url), owner.secrets),
-        "headers": _kept_headers(event.headers, owner.secrets),
-        "body": event.body,
-        "pruned_at": None,
-    }
+        outcome |= raw_columns(owner, event)
+    account.connection.execute(update(events).where(events.c.id == known).values(**outcome))
+    return known
 
 
 def _outcome(delivery: Delivery) -> dict[str, Any]:
@@ -231,11 +221,18 @@ def _outcome(delivery: Delivery) -> dict[str, Any]:
     return {"outcome": "ignored", "reason": "it is about no refund"}
 
 
-def _known_keys(account: Locked, keys: Sequence[str]) -> set[str]:
+def _known_keys(account: Locked, keys: Sequence[str]) -> dict[str, bool]:
+    """Those of the keys that are known, each with whether the webhook that brought it was proved."""
     if not keys:
-        return set()
-    query = select(event_items.c.key).where(event_items.c.account_id == account.id, event_items.c.key.in_(keys))
-    return set(account.connection.execute(query).scalars())
+        return {}
+    query = select(event_items.c.key, events.c.verified).join(events, events.c.id == event_items.c.event_id)
+    mine = (event_items.c.account_id == account.id, event_items.c.key.in_(keys))
+    return {row.key: row.verified for row in account.connection.execute(query.where(*mine))}
+
+
+def _is_news(one: RefundEvent, verified: bool | None) -> bool:
+    """Whether this was not heard before, or only without the proof that it has now and without being believed."""
+    return verified is None or (one.refund is not None and not verified)
 
 
 def _is_ours(one: RefundEvent) -> bool:
@@ -243,30 +240,15 @@ def _is_ours(one: RefundEvent) -> bool:
     return one.event_id is None or _DIGEST.fullmatch(one.event_id) is not None
 
 
+def keys_of(event: Event, delivery: Delivery) -> list[str]:
+    """What each thing that a webhook is about is known by, when it comes again."""
+    return [_item_key(one, number, event) for number, one in enumerate(delivery.events)]
+
+
 def _item_key(one: RefundEvent, number: int, event: Event) -> str:
     event_id = f"{event.digest}-{number}" if _is_ours(one) else one.event_id
     facts = [event_id, *(getattr(one.query, name) for name in _IDENTIFIERS)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def _kept_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if name.lower() not in _NEVER_KEPT and value == _without_secrets(value, secrets)
-    }
-
-
-def _without_secrets(text: str | None, secrets: Sequence[str]) -> str | None:
-    for secret in secrets:
-        if text is not None and len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
-
-
-def event_of(row: Row) -> Event:
-    """A stored webhook as it came."""
-    return Event(**{name: row[name] for name in ("method", "url", "headers", "body", "received_at")})
 
 
 def map_again(client: RefundClient, event: Event, *, verified: bool) -> Delivery:

@@ -26,7 +26,7 @@ from refundry.model import Refund, RefundQuery
 from refundry.policy import Clock
 from refundry.state import Source, observe, observe_gone
 from refundry_ledger.accounts import Locked, insert_or_update, lock_account
-from refundry_ledger.claims import begin_run, claim_due, claim_one, complete, end_run, release
+from refundry_ledger.claims import begin_run, claim_due, claim_one, complete, end_run, release, renew
 from refundry_ledger.database import AWAY, Database
 from refundry_ledger.folding import row_of
 from refundry_ledger.recording import drop, record
@@ -40,6 +40,8 @@ LONGEST_ANSWER = 1 << 17
 """A longer one is a page of a list: only its digest is kept."""
 _MOST_ACCOUNTS_AT_ONCE = 32
 _CLAIMS_PER_WORKER = 4
+_ROUNDS = _CLAIMS_PER_WORKER + 1
+"""A lease outlasts so many operations of which each takes all the time that its client allows."""
 logger = logging.getLogger("refundry_ledger.tracking")
 
 
@@ -64,6 +66,7 @@ class Tracker:
     concurrency: int = 4
     """How many requests of one account are under way at once."""
     lease: timedelta
+    """For a client whose operations may take long the lease is longer, see `lease_for`."""
     stop: threading.Event = attrs.field(factory=threading.Event)
     keep_answers: bool = True
     chance: Callable[[], float] = random.random
@@ -72,9 +75,9 @@ class Tracker:
     def ask_now(self, refund_id: int) -> None:
         """Ask for one refund, due or not. Raises what came instead of an answer, once it is written."""
         (client,) = self.clients.values()
-        now = self.clock.now()
+        now, lease = self.clock.now(), lease_for(client, self.lease)
         with self.database.leasing() as connection:
-            claim = claim_one(connection, refund_id, client.account.name, self.owner, now=now, lease=self.lease)
+            claim = claim_one(connection, refund_id, client.account.name, self.owner, now=now, lease=lease)
         if claim is None:
             return
         asked = ask(client, claim.refund.query)
@@ -114,18 +117,26 @@ class Tracker:
                 end_run(connection, name, self.owner)
 
     def _claim(self, name: str, limit: int, due_by: datetime) -> list[Claim]:
-        now = self.clock.now()
+        now, lease = self.clock.now(), lease_for(self.clients[name], self.lease)
         with self.database.leasing() as connection:
-            if limit <= 0 or not begin_run(connection, name, self.owner, now=now, lease=self.lease):
+            if limit <= 0 or not begin_run(connection, name, self.owner, now=now, lease=lease):
                 return []
-            return claim_due(connection, limit, self.owner, now=now, lease=self.lease, account=name, due_by=due_by)
+            return claim_due(connection, limit, self.owner, now=now, lease=lease, account=name, due_by=due_by)
 
     def check(self, claim: Claim) -> Pass:
         """Ask for one refund that was claimed and write what is answered; nothing once the claim's lease has ended."""
-        if self.clock.now() >= claim.until:
-            return Pass()
         client = self.clients[claim.refund.account]
+        if not self._is_held(claim, client):
+            return Pass()
         return self._settle(claim, None if self.stop.is_set() else ask(client, claim.refund.query))
+
+    def _is_held(self, claim: Claim, client: RefundClient) -> bool:
+        """Whether nobody else may ask for this refund until an operation that begins now has ended."""
+        now = self.clock.now()
+        if now + timedelta(seconds=client.timeout) < claim.until:
+            return True
+        with self.database.leasing() as connection:
+            return renew(connection, claim, now=now, lease=lease_for(client, self.lease))
 
     def _settle(self, claim: Claim, asked: Asked | None) -> Pass:
         if asked is not None and not isinstance(asked.error, _THE_ACCOUNTS):
@@ -152,6 +163,11 @@ class Tracker:
             if self.keep_answers:
                 keep_answers(account, asked.refunds)
             write_answer(account, claim, asked, plan_of(owner), self.chance())
+
+
+def lease_for(client: RefundClient, least: timedelta) -> timedelta:
+    """The lease of a refund, or of an account, that this client asks for: it outlasts what is claimed at a time."""
+    return max(least, _ROUNDS * timedelta(seconds=client.timeout))
 
 
 def by_name(clients: Mapping[str, RefundClient] | Iterable[RefundClient]) -> dict[str, RefundClient]:
@@ -188,7 +204,7 @@ def keep_answers(account: Locked, answered: Iterable[Refund]) -> None:
     """Keep what these refunds were read from, each body once; one that is too long only by its digest."""
     for raw in {one.raw for one in answered if 0 < len(one.raw) <= LONGEST_ANSWER}:
         row = {"digest": hashlib.sha256(raw).hexdigest(), "body": raw, "heard_at": account.now}
-        insert_or_update(account.connection, answers, row, "digest", "heard_at")
+        insert_or_update(account.connection, answers, row, ("digest",), "heard_at")
 
 
 def write_answer(account: Locked, claim: Claim, asked: Asked, plan: Plan, chance: float) -> None:

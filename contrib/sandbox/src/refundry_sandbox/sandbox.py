@@ -124,6 +124,7 @@ class Sandbox:
         after: timedelta = timedelta(days=3),
         *,
         words: Sequence[str] | None = None,
+        documented: bool = True,
         **fields: Any,
     ) -> Refund:
         """Make a refund that stands at the first word of its life; each further word comes ``after`` later.
@@ -134,12 +135,13 @@ class Sandbox:
             amount: 10.50 in the account's currency if not given.
             after: on the sandbox's clock.
             words: words of the connector's status table, in place of a life.
+            documented: False also takes words that are not in the table, as a processor may say one tomorrow.
             fields: fields of `Refund` that this processor can express; others are made up where it has them.
 
         Raises `ConfigurationError` for a life, a word or a field that this processor does not have.
         """
         processor = self._processor(name)
-        return processor.add(words or processor.life(life), amount, after, fields)
+        return processor.add(words or processor.life(life), amount, after, fields, documented=documented)
 
     def add_all(self) -> list[tuple[str, str, Refund]]:
         """Make one refund of every life at every processor: the connector's name, the life's, and the refund."""

@@ -14,7 +14,7 @@ import attrs
 from refundry.connector import Connector
 from refundry.errors import ConfigurationError, RefundNotFound
 from refundry.http import Event, Moment, Response
-from refundry.model import FAILED, SUCCEEDED, ErrorInfo, Money, Refund
+from refundry.model import FAILED, SUCCEEDED, UNKNOWN, ErrorInfo, Money, Refund
 from refundry.plugins import SandboxHooks, sandbox_hooks
 from refundry.policy import Clock
 from refundry.sandbox import Book, Call, ConnectorSandbox, answer
@@ -75,9 +75,17 @@ class Processor:
             text = f"there is no life {name!r} at {self.connector.title}: use {known}"
             raise ConfigurationError(text, connector=self.connector.name) from None
 
-    def add(self, words: Sequence[str], amount: Money | None, after: timedelta, fields: Mapping[str, Any]) -> Refund:
+    def add(
+        self,
+        words: Sequence[str],
+        amount: Money | None,
+        after: timedelta,
+        fields: Mapping[str, Any],
+        *,
+        documented: bool = True,
+    ) -> Refund:
         """A new refund at the first of these words; each further one comes ``after`` later."""
-        self._check(words, fields)
+        self._check(words, fields, documented=documented)
         with self._lock:
             self._made += 1
             whole = self._whole(self._made, amount, fields)
@@ -143,7 +151,7 @@ class Processor:
         return Refund(**{**{name: value for name, value in facts.items() if name in self._expressible}, **fields})
 
     def _standing(self, word: str, whole: Refund, since: datetime) -> Refund:
-        status = self.connector.statuses[word]
+        status = self.connector.statuses.get(word, UNKNOWN)
         facts: dict[str, Any] = {
             "updated_at": since,
             "processed_at": since if status.is_settled else None,
@@ -153,9 +161,9 @@ class Processor:
         shown = {name: value for name, value in facts.items() if name in self._expressible}
         return attrs.evolve(whole, status=status, connector_status=word, **shown)
 
-    def _check(self, words: Sequence[str], fields: Mapping[str, Any]) -> None:
+    def _check(self, words: Sequence[str], fields: Mapping[str, Any], *, documented: bool) -> None:
         name, title = self.connector.name, self.connector.title
-        strange = [word for word in words if word not in self.connector.statuses]
+        strange = [word for word in words if documented and word not in self.connector.statuses]
         if strange or not words:
             raise ConfigurationError(f"{title} has no status {' or '.join(strange) or 'at all'}", connector=name)
         unknown = sorted(set(fields) - self._expressible)

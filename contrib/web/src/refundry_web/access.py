@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -16,6 +16,7 @@ from refundry_web.audit import write_entry
 from refundry_web.desk import Desk, desk_of
 from refundry_web.problems import Problem, SignInNeeded
 from refundry_web.service import service_of
+from refundry_web.sessions import end_session, has_ended
 from refundry_web.tokens import Person, Role, holder_of, person_of
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -63,13 +64,11 @@ def page_person(role: str) -> Callable[[Request], Person]:
 
 
 def identify(request: Request, text: str) -> Person:
-    """Who holds this token. Raises `Problem` 401, or 429 after too many wrong ones."""
-    address = request.client.host if request.client else ""
-    limits = service_of(request).limits
-    limits.may_try(address)
+    """Who holds this token. Raises `Problem` 401, or 429 for one more wrong one after too many."""
     person = holder_of(desk_of(request).ledger.database, text)
     if person is None:
-        limits.failure(address)
+        # Only now: behind a proxy that is not trusted one address is everybody's, and a right token is always let in.
+        service_of(request).limits.failure(request.client.host if request.client else "")
         raise Problem(401, "this token is wrong or revoked", _CHALLENGE)
     return person
 
@@ -83,24 +82,30 @@ def sign_in(request: Request, text: str) -> Person:
 
 def begin_session(request: Request, token_id: str) -> None:
     """Begin a session, with nothing left of the one before."""
+    sign_out(request)
     desk = desk_of(request)
     until = desk.clock.now() + timedelta(hours=desk.settings.session_hours)
-    request.session.clear()
-    request.session.update(token=token_id, until=until.timestamp(), csrf=secrets.token_urlsafe(24))
+    facts = {"id": secrets.token_urlsafe(16), "token": token_id, "until": until.timestamp()}
+    request.session.update(facts, csrf=secrets.token_urlsafe(24))
 
 
 def sign_out(request: Request) -> None:
-    """End the session."""
-    request.session.clear()
+    """End the session, for every copy of its cookie."""
+    desk, session = desk_of(request), request.session
+    if "id" in session:
+        until = datetime.fromtimestamp(session["until"], UTC)
+        end_session(desk.ledger.database, session["id"], until, now=desk.clock.now())
+    session.clear()
 
 
 def signed_in(request: Request) -> Person | None:
-    """Who is signed in; None once the session is over or its token revoked."""
+    """Who is signed in; None once the session is over, somebody has signed out of it, or its token is revoked."""
     desk, session = desk_of(request), request.session
-    until, token_id = session.get("until", 0), session.get("token")
-    if token_id is None or desk.clock.now().timestamp() >= until:
+    if "id" not in session or desk.clock.now().timestamp() >= session["until"]:
         return None
-    return person_of(desk.ledger.database, token_id)
+    if has_ended(desk.ledger.database, session["id"]):
+        return None
+    return person_of(desk.ledger.database, session["token"])
 
 
 def csrf_token(request: Request) -> str:

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import attrs
 import requests
 
+from refundry.client import RefundClient
 from refundry.errors import RefundryError
 from refundry.model import Money
 from refundry.plugins import load_sandbox
@@ -37,6 +38,8 @@ _LIVE_SECONDS = 10.0
 _ASKED = 0.3
 """The share of changes after which the processor is asked besides its webhook."""
 _ODD = 0.04
+_NEW_WORD = "rerouted"
+"""What some processor says one day, and no document of it has."""
 _SEED = 7
 Action: TypeAlias = Callable[[], None]
 logger = logging.getLogger("refundry_web.demo")
@@ -53,13 +56,14 @@ class Demo:
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def plan_past(self) -> int:
-        """Plan refunds of every life at every processor, and some that are overdue; how many."""
+        """Plan refunds of every life at every processor, some that are overdue, and one that nobody understands."""
         start = self.sandbox.clock.now()
         lives = [(name, life) for name in self.sandbox.names for life in self.sandbox.lives(name)]
         for name, life in [*lives, *((name, "settles") for name in self.sandbox.names)]:
             self._at(start + _PAST * self.chance.uniform(0.02, 0.98), self._beginning(name, life, _STEP))
         for name in self.sandbox.names[::9]:
             self._at(start, self._beginning(name, "settles", _NEVER))
+        self._at(start + _PAST - 2 * _STEP, self._begin_to_puzzle)
         return len(self._actions)
 
     def live_through(self, until: datetime, stop: threading.Event) -> None:
@@ -96,6 +100,32 @@ class Demo:
                 self._at(now + step * after + late, partial(self._hear, name, known, record.id))
 
         return begin
+
+    def _begin_to_puzzle(self) -> None:
+        """A refund that comes to a new word, at the first processor whose answers can say any."""
+        for name, client in self.desk.clients.items():
+            words = (next(iter(self.sandbox.lives(name).values()))[0], _NEW_WORD)
+            if client.account.can("get") and self._is_told(name, _NEW_WORD):
+                amount = self._amount(name)
+                refund = self.sandbox.add(name, amount=amount, after=_STEP, words=words, documented=False)
+                record = self.desk.ledger.track(name, refund.query(), expected_amount=amount)
+                self._ask(client, record.id)
+                self._at(self.sandbox.clock.now() + _STEP, partial(self._ask, client, record.id))
+                return
+
+    def _is_told(self, name: str, word: str) -> bool:
+        """Whether this processor's answer hands the word on as it is; many make it from several fields."""
+        tried = self.sandbox.add(name, words=(word,), documented=False)
+        try:
+            return self.desk.clients[name].get(tried.query()).connector_status == word
+        except RefundryError:
+            return False
+
+    def _ask(self, client: RefundClient, number: int) -> None:
+        try:
+            self.desk.ledger.ask_now(client, number)
+        except RefundryError as error:
+            logger.warning("%s: %s", client.account.name, error)
 
     def _hear(self, name: str, known: str, number: int) -> None:
         """Hear how a refund stands: by its webhook where there is one, and now and then by asking."""

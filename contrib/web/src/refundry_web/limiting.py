@@ -27,14 +27,10 @@ class Limits:
         if not self._windows.hit(self._requests, token_id):
             raise self._too_often(self._requests, token_id)
 
-    def may_try(self, address: str) -> None:
-        """Raises `Problem` 429 for an address that has tried too many wrong tokens."""
-        if not self._windows.test(self._failures, address):
-            raise self._too_often(self._failures, address)
-
     def failure(self, address: str) -> None:
-        """Count a wrong token from an address."""
-        self._windows.hit(self._failures, address)
+        """Count a wrong token from an address. Raises `Problem` 429 for one more after too many."""
+        if not self._windows.hit(self._failures, address):
+            raise self._too_often(self._failures, address)
 
     def _too_often(self, item: RateLimitItemPerMinute, key: str) -> Problem:
         reset = self._windows.get_window_stats(item, key).reset_time

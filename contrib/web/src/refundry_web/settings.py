@@ -28,7 +28,7 @@ class Settings:
     requests_per_minute: int = attrs.field(default=300, validator=_positive)
     """How many requests one token may make."""
     failures_per_minute: int = attrs.field(default=20, validator=_positive)
-    """How many wrong tokens one address may try."""
+    """How many wrong tokens one address may try; the next wrong one is told to come later, a right one is let in."""
     body_limit: int = attrs.field(default=1 << 20, validator=_positive)
     """The most bytes a request may carry."""
     read_seconds: float = attrs.field(default=10, validator=_positive)

@@ -45,6 +45,14 @@ prunings = Table(
     comment="What of the audit trail was deleted because of its age; append-only. Nothing younger can be deleted.",
 )
 
+ended_sessions = Table(
+    "web_ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("until", Utc, nullable=False, index=True),
+    comment="Sessions that somebody has signed out of, until they would have been over by themselves.",
+)
+
 _NO = "'the audit trail is append-only'"
 _OLD = "OLD.at < (SELECT max(pruned_before) FROM web_audit_prunings)"
 _ON_SQLITE = "CREATE TRIGGER {1}_{0} BEFORE {0} ON {1} {2} BEGIN SELECT RAISE(ABORT, {3}); END"

@@ -61,12 +61,11 @@ class Adyen(Connector):
         "received": "the answer to whoever asks for a refund, which says nothing of the outcome and is not read here",
         "CANCEL_OR_REFUND/true/cancel": "the payment was cancelled before its capture, so there is no refund",
         "VOID_PENDING_REFUND/false": "the refund was not stopped and stands as it did",
-        "CANCELLATION": "about a payment that was not captured",
-        "TECHNICAL_CANCEL": "about a payment that was not captured",
+        **dict.fromkeys(("CANCELLATION", "TECHNICAL_CANCEL"), "about a payment that was not captured"),
         "CAPTURE_FAILED": "about the payment",
-        "CHARGEBACK": "a dispute, not a refund by the merchant",
-        "CHARGEBACK_REVERSED": "a dispute, not a refund by the merchant",
-        "SECOND_CHARGEBACK": "a dispute, not a refund by the merchant",
+        **dict.fromkeys(
+            ("CHARGEBACK", "CHARGEBACK_REVERSED", "SECOND_CHARGEBACK"), "a dispute, not a merchant's refund"
+        ),
         "PAIDOUT_REVERSED": "about a payout that came back",
     }
     reversible_for = timedelta(days=56)  # 40 business days until the money is with the shopper
@@ -126,32 +125,26 @@ class Adyen(Connector):
         if word in self.unmapped:
             return None
         refund = self._refund(item, word)
-        return RefundEvent(
-            query=refund.query(),
-            refund=refund,
-            event_id="/".join((item.required("eventCode"), item.required("pspReference"), item.word("success") or "")),
-            foreign=item.text("merchantAccountCode") != self.merchant_account,
-        )
+        event_id = "/".join((item.required("eventCode"), item.required("pspReference"), item.word("success") or ""))
+        foreign = item.text("merchantAccountCode") != self.merchant_account
+        return RefundEvent(refund=refund, event_id=event_id, foreign=foreign)
 
     def _refund(self, item: Fields, word: str) -> Refund:
-        status = self.status_of(word)
-        happened = item.iso_time("eventDate")
+        happened, currency = item.iso_time("eventDate"), item.text("amount", "currency")
         # The result of a void comes under the void's own reference; what it voids, the refund, is the original.
         voided = word.startswith(VOID)
-        return Refund(
+        message = item.text("reason") or item.text("additionalData", "acquirerErrorDescription")
+        return self.refund(
+            item,
+            word,
+            failure=ErrorInfo.of(code=item.text("additionalData", "acquirerErrorCode"), message=message),
             connector_refund_id=item.text("originalReference") if voided else item.required("pspReference"),
             connector_transaction_id=None if voided else item.text("originalReference"),
             merchant_refund_id=item.text("merchantReference"),
-            status=status,
-            connector_status=word,
-            error=_error(item) if status is FAILED else None,
-            refund_amount=item.minor_money(
-                "amount", "value", currency=item.text("amount", "currency"), exponents=EXPONENTS
-            ),
+            refund_amount=item.minor_money("amount", "value", currency=currency, exponents=EXPONENTS),
             updated_at=happened,
-            processed_at=happened if status.is_settled else None,
+            processed_at=happened if self.status_of(word).is_settled else None,
             acquirer_reference_number=item.text("additionalData", "arn"),
-            problems=item.problems,
         )
 
 
@@ -180,11 +173,6 @@ def _word(item: Fields) -> str:
     if code == EITHER_WAY and success == "true":
         parts.append(item.word("additionalData", ACTION))
     return "/".join(part for part in parts if part)
-
-
-def _error(item: Fields) -> ErrorInfo | None:
-    message = item.text("reason") or item.text("additionalData", "acquirerErrorDescription")
-    return ErrorInfo.of(code=item.text("additionalData", "acquirerErrorCode"), message=message)
 
 
 def _is_hex(text: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from refundry.auth import header_auth, token_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import AuthenticationError, ConnectorError, MappingError, RefundNotFound, RefundryError
+from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, Token, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -40,12 +40,7 @@ class Airwallex(Connector):
         "webhooks": "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
         "errors": "https://www.airwallex.com/docs/api/errors",
     }
-    base_urls = {
-        "api": {
-            "SANDBOX": "https://api.sandbox.airwallex.com",
-            "PRODUCTION": "https://api.airwallex.com",
-        }
-    }
+    base_urls = {"api": {"SANDBOX": "https://api.sandbox.airwallex.com", "PRODUCTION": "https://api.airwallex.com"}}
     statuses = {
         "RECEIVED": PENDING,
         "ACCEPTED": PENDING,  # the provider has accepted it and not settled it, and it may still fail
@@ -101,9 +96,7 @@ class Airwallex(Connector):
     @hookimpl
     def map_refunds(self, cursor: str | None, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items, more = fields.required_items("items"), fields.get("has_more")
-        if not isinstance(more, bool):
-            raise MappingError("has_more is missing or not a boolean", field="has_more")
+        items, more = fields.required_items("items"), fields.flag("has_more")
         # The answer does not say which page it is; they are numbered from 0.
         return page(items, self._refund, cursor=str(int(cursor or 0) + 1) if more and items else None)
 
@@ -140,8 +133,7 @@ class Airwallex(Connector):
             return []
         # The name depends on the API version of the subscription: the refund itself says how it stands.
         refund = self._refund(fields.at("data", "object").value)
-        is_foreign = self._is_foreign(fields)
-        return [RefundEvent(refund=refund, event_id=fields.text("id"), foreign=is_foreign)]
+        return [RefundEvent(refund=refund, event_id=fields.text("id"), foreign=self._is_foreign(fields))]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         account = {"x-on-behalf-of": self.connected_account_id} if self.connected_account_id else {}
@@ -150,20 +142,19 @@ class Airwallex(Connector):
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status, failure = fields.word("status"), fields.first("failure_details")
-        return Refund(
+        failure = fields.first("failure_details")
+        return self.refund(
+            fields,
+            fields.word("status"),
+            error=ErrorInfo.of(code=failure.text("code"), message=failure.text("message")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_intent_id") or fields.text("payment_attempt_id"),
             merchant_refund_id=fields.text("request_id"),
-            status=self.status_of(status),
-            connector_status=status,
-            error=ErrorInfo.of(code=failure.text("code"), message=failure.text("message")),
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("created_at"),
             updated_at=fields.iso_time("updated_at"),
             acquirer_reference_number=fields.text("acquirer_reference_number"),
-            problems=fields.problems,
         )
 
     def _is_foreign(self, event: Fields) -> bool:

@@ -10,18 +10,11 @@ from html import escape
 from typing import Any
 
 from refundry.auth import basic_credentials
-from refundry.errors import (
-    AuthenticationError,
-    ConnectorError,
-    ProcessorUnavailable,
-    RateLimited,
-    RefundNotFound,
-    RefundryError,
-)
+from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_query
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, no_webhook, unknown_call
 from refundry.signing import hmac_hex
 from refundry.times import from_iso, to_iso
 from refundry_braintree.connector import Braintree
@@ -99,7 +92,7 @@ class BraintreeSandbox(ConnectorSandbox[Braintree]):
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         if word not in KINDS:
-            raise ConnectorError("Braintree sends no webhook that says this")
+            raise no_webhook()
         facts = {
             "id": legacy_id(refund.connector_refund_id or ""),
             "status": word.lower(),

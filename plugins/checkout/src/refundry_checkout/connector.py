@@ -11,7 +11,7 @@ from refundry.connector import Connector, Listing, Secrets, one_of, setting, sig
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, Token, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, page
+from refundry.reading import Fields, asked_refund, page
 from refundry.signing import check_hmac, required_header, same
 from refundry.status import FAILED, PENDING, SUCCEEDED
 
@@ -86,7 +86,8 @@ class Checkout(Connector):
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
-        action = _asked_action(query, [*previous, response][0])
+        actions = _actions([*previous, response][0])
+        action = asked_refund(query, actions, own_id=_own_id, reference=_reference, is_refund=_is_refund)
         if not previous and not query.currency:
             return self._get(query.connector_transaction_id)
         currency = query.currency or Fields(response.json()).text("currency")
@@ -102,13 +103,8 @@ class Checkout(Connector):
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
         if cursor is None:
             return RefundPage(cursor=Fields(response.json()).text("currency") or "")
-
-        def map_item(item: object) -> Refund | None:
-            action = Fields(item)
-            is_refund = action.required("type") == "Refund"
-            return self._action(action, window.connector_transaction_id, cursor or None) if is_refund else None
-
-        return page(_actions(response), map_item)
+        payment = window.connector_transaction_id
+        return page(_actions(response), lambda action: self._action(Fields(action), payment, cursor or None))
 
     @hookimpl
     def fetch_token(self) -> Request | None:
@@ -159,23 +155,23 @@ class Checkout(Connector):
         return Request("GET", url_path("payments", payment, *rest), auth=auth)
 
     def _action(self, action: Fields, payment: str | None, currency: str | None) -> Refund:
+        if not _is_refund(action):
+            raise errors.NotARefund("this action of the payment is no refund")
         return self._refund(action, _condition(action), action.required("id"), payment, currency)
 
     def _refund(
         self, fields: Fields, condition: str, refund_id: str, payment: str | None, currency: str | None
     ) -> Refund:
-        status = self.status_of(condition)
-        return Refund(
+        return self.refund(
+            fields,
+            condition,
+            failure=ErrorInfo.of(code=fields.text("response_code"), message=fields.text("response_summary")),
             connector_refund_id=refund_id,
             connector_transaction_id=payment,
             merchant_refund_id=fields.text("reference"),
-            status=status,
-            connector_status=condition,
-            error=_failure(fields) if status is FAILED else None,
             refund_amount=fields.minor_money("amount", currency=currency, exponents=EXPONENTS),
             processed_at=fields.iso_time("processed_on"),
             acquirer_reference_number=fields.text("processing", "acquirer_reference_number"),
-            problems=fields.problems,
         )
 
 
@@ -186,24 +182,19 @@ def _actions(response: Response) -> list[object]:
     return actions
 
 
-def _asked_action(query: RefundQuery, response: Response) -> Fields:
-    name = "id" if query.connector_refund_id else "reference"
-    asked = query.connector_refund_id or query.merchant_refund_id
-    actions = _actions(response)
-    named = [action for action in actions if isinstance(action, dict) and action.get(name) == asked]
-    # An older page of the documents shows one id on a refund and on a capture: the type decides.
-    refunds = [action for action in named if action.get("type") == "Refund"]
-    if len(refunds) == 1:
-        return Fields(refunds[0])
-    if refunds:
-        raise errors.AmbiguousRefund(f"several refunds of this payment have this {name}: ask with another identifier")
-    for action in map(Fields, actions):
-        # One that cannot be read may be the one that is asked for.
-        action.required("id")
-        action.required("type")
-    if named and name == "id":
-        raise errors.NotARefund("this id belongs to an action of the payment that is no refund")
-    raise errors.RefundNotFound("the payment has no such refund, or does not show it yet")
+def _own_id(action: Fields) -> str:
+    # An action without a type is not understood, whatever its id.
+    action.required("type")
+    return action.required("id")
+
+
+def _reference(action: Fields) -> str | None:
+    return action.text("reference")
+
+
+# An older page of the documents shows one id on a refund and on a capture: the type decides.
+def _is_refund(action: Fields) -> bool:
+    return action.required("type") == "Refund"
 
 
 def _condition(action: Fields) -> str:
@@ -218,7 +209,3 @@ def _condition(action: Fields) -> str:
 def _made_at(event: Fields) -> datetime | None:
     # The second name is that of older accounts.
     return event.iso_time("created_on") or event.iso_time("timestamp")
-
-
-def _failure(fields: Fields) -> ErrorInfo | None:
-    return ErrorInfo.of(code=fields.text("response_code"), message=fields.text("response_summary"))

@@ -11,7 +11,7 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
-from refundry.signing import check_sent, check_signature, hmac_hex, required_header
+from refundry.signing import check_hmac, check_sent, hmac_hex, required_header
 from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import from_iso, to_iso
 
@@ -62,12 +62,11 @@ class DLocal(Connector):
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
-        return self._refund(response.json())
+        return self._refund(Fields(response.json()))
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
-        # Other statuses say what there is to know.
-        if response.status_code not in (400, 403, 404):
+        if response.status_code < 400:
             return None
         code = Fields(response.json()).text("code")
         return self.refusal(code, response.status_code, code=code)
@@ -77,33 +76,30 @@ class DLocal(Connector):
         sent = required_header(event, "X-Date")
         check_sent(event, sent, self.event_tolerance, read=from_iso)
         given = required_header(event, "Authorization").partition("Signature:")[2].strip()
-        check_signature([self._signature(sent, event.body)], [given])
+        check_hmac([self.secret_key], self._signed(sent, event.body), given)
         return True
 
     @hookimpl
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
         fields = Fields(event.json())
         refund_id = fields.text("id") or ""
-        is_refund = refund_id.startswith("REF")
         # Payments and chargebacks are notified with much the same fields, and only a payment belongs to no payment.
-        if not is_refund and (refund_id.startswith("CHAR") or _payment_of(fields) is None):
+        if refund_id.startswith("CHAR") or not (refund_id.startswith("REF") or _payment_of(fields)):
             return []
-        refund = self._refund(fields.value)
-        return [RefundEvent(query=refund.query(), refund=refund if is_refund else None)]
+        refund = self._refund(fields)
+        return [RefundEvent(query=refund.query(), refund=refund if refund_id.startswith("REF") else None)]
 
     def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
         date = to_iso(moment.now, "milliseconds")
-        signature = self._signature(date, request.body or b"")
+        signature = hmac_hex(self.secret_key.encode(), self._signed(date, request.body or b""))
         keys = {"X-Login": self.login, "X-Trans-Key": self.trans_key}
         return request.with_headers({"X-Date": date, **keys, "Authorization": f"{SCHEME}{signature}"})
 
-    def _signature(self, date: str, body: bytes) -> str:
+    def _signed(self, date: str, body: bytes) -> bytes:
         # A header of a webhook may hold half a character.
-        signed = f"{self.login}{date}".encode(errors="surrogatepass") + body
-        return hmac_hex(self.secret_key.encode(), signed)
+        return f"{self.login}{date}".encode(errors="surrogatepass") + body
 
-    def _refund(self, body: object) -> Refund:
-        fields = Fields(body)
+    def _refund(self, fields: Fields) -> Refund:
         return self.refund(
             fields,
             fields.word("status"),

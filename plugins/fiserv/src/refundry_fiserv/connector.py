@@ -9,7 +9,7 @@ from refundry.http import Moment, Request, Response, WireRequest
 from refundry.model import ErrorInfo, Refund, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import hmac_base64
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 # What a refund may be asked for by, the surest first. The last two may find several transactions.
 REFERENCES = {
@@ -84,6 +84,7 @@ class Fiserv(Connector):
         425: (errors.ProcessorUnavailable, "it is too early: try again later"),
         "": (errors.ConnectorError, "the answer holds an error"),
     }
+    any_case = True  # most states are written in capitals, a sample for PayPal is not
     identifiers = tuple(frozenset({name}) for name in REFERENCES)
 
     api_key: str = setting(secret=True, help="API Key of the workspace's credentials")
@@ -105,21 +106,17 @@ class Fiserv(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         item = _asked_item(query, response)
-        word = item.word("gatewayResponse", "transactionState")
-        # Most states are written in capitals, a sample for PayPal is not.
-        status = self.statuses.get((word or "").upper(), UNKNOWN)
         amount = ("paymentReceipt", "approvedAmount")
-        return Refund(
+        return self.refund(
+            item,
+            item.word("gatewayResponse", "transactionState"),
+            failure=_failure(item),
             connector_refund_id=item.required(*DETAILS, "transactionId"),
             connector_transaction_id=item.text("referenceTransactionDetails", "referenceTransactionId"),
             merchant_refund_id=_own_id(item),
-            status=status,
-            connector_status=word,
-            error=_failure(item) if status is FAILED else None,
             refund_amount=item.decimal_money(*amount, "total", currency=item.text(*amount, "currency")),
             created_at=item.iso_time(*DETAILS, "transactionTimestamp"),
             acquirer_reference_number=item.text(*RECEIPT, "referenceNumber"),
-            problems=item.problems,
         )
 
     @hookimpl

@@ -146,8 +146,7 @@ class GlobalPay(Connector):
         fields = Fields(event.json())
         if fields.word("type") != "REFUND":
             return []
-        refund = self._refund(fields)
-        return [RefundEvent(refund=refund)]
+        return [RefundEvent(refund=self._refund(fields))]
 
     def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
         secret = _digest(moment.nonce.encode(), self.app_key)
@@ -165,22 +164,19 @@ class GlobalPay(Connector):
 
     def _refund(self, fields: Fields) -> Refund:
         refund_id, payment = fields.required("id"), fields.text("parent_resource_id")
-        word = fields.word("status")
-        status = self.status_of(word)
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=_failure(fields),
             connector_refund_id=refund_id,
             # A transaction without a parent names itself.
             connector_transaction_id=payment if payment != refund_id else None,
             merchant_refund_id=fields.text("reference"),
-            status=status,
-            connector_status=word,
-            error=_failure(fields) if status is FAILED else None,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),
             created_at=fields.iso_time("time_created"),
             updated_at=fields.iso_time("time_last_updated"),
             acquirer_reference_number=fields.text("payment_method", "card", "arn"),
-            problems=fields.problems,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,12 +22,7 @@ API_VERSION = "2015-07-06"
 
 # What an event's action says about the status. Any other, such as "refund_settled", which is about a payout, says
 # nothing of it: the refund is to be asked for.
-ACTIONS: Mapping[str, str] = {
-    "created": "created",
-    "paid": "paid",
-    "failed": "bounced",
-    "funds_returned": "funds_returned",
-}
+ACTIONS = {"created": "created", "paid": "paid", "failed": "bounced", "funds_returned": "funds_returned"}
 
 
 class GoCardless(Connector):
@@ -42,9 +37,7 @@ class GoCardless(Connector):
         "errors": "https://developer.gocardless.com/api-reference#api-usage-errors",
         "paging": "https://support.gocardless.com/hc/en-ca/articles/115003823249-Cursor-pagination",
     }
-    base_urls = {
-        "api": {"SANDBOX": "https://api-sandbox.gocardless.com", "PRODUCTION": "https://api.gocardless.com"},
-    }
+    base_urls = {"api": {"SANDBOX": "https://api-sandbox.gocardless.com", "PRODUCTION": "https://api.gocardless.com"}}
     statuses = {
         "created": PENDING,
         "pending_submission": PENDING,  # waits for the next batch to the bank
@@ -108,7 +101,7 @@ class GoCardless(Connector):
             return None
         # An error may be text alone, and then the HTTP status says it all.
         error = Fields(response.json()).first("error")
-        reasons = [Fields(one).text("reason") for one in error.items("errors")]
+        reasons = [one.text("reason") for one in error.objects("errors")]
         code = next(filter(None, reasons), error.text("type"))
         facts: dict[str, Any] = {"code": code, "request_id": error.text("request_id")}
         if status == 429:
@@ -136,17 +129,15 @@ class GoCardless(Connector):
 
     def _refund(self, body: object) -> Refund:
         fields = Fields(body)
-        status = fields.word("status")
         own_id = ("metadata", self.metadata_key) if self.metadata_key else ("reference",)
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("links", "payment") or fields.text("links", "mandate"),
             merchant_refund_id=fields.text(*own_id),
-            status=self.status_of(status),
-            connector_status=status,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             created_at=fields.iso_time("created_at"),
-            problems=fields.problems,
         )
 
     def _event(self, item: object) -> RefundEvent | None:
@@ -155,28 +146,18 @@ class GoCardless(Connector):
             return None
         query = RefundQuery(connector_refund_id=fields.required("links", "refund"))
         word = ACTIONS.get(fields.word("action") or "")
-        refund = self._refund_by_event(fields, query, word) if word else None
-        return RefundEvent(query=query, refund=refund, event_id=fields.text("id"))
-
-    def _refund_by_event(self, fields: Fields, query: RefundQuery, word: str) -> Refund:
-        status = self.statuses[word]
-        return Refund(
+        if word is None:
+            return RefundEvent(query=query, event_id=fields.text("id"))
+        # Why a refund failed, only events tell.
+        cause, code = fields.text("details", "cause"), fields.text("details", "reason_code")
+        refund = self.refund(
+            fields,
+            word,
+            failure=ErrorInfo(code=cause, message=fields.text("details", "description"), network_code=code),
             connector_refund_id=query.connector_refund_id,
-            status=status,
-            connector_status=word,
-            error=_failure(fields) if status is FAILED else None,
             updated_at=fields.iso_time("created_at"),
-            problems=fields.problems,
         )
-
-
-def _failure(event: Fields) -> ErrorInfo:
-    """Why a refund failed, which only events tell."""
-    return ErrorInfo(
-        code=event.text("details", "cause"),
-        message=event.text("details", "description"),
-        network_code=event.text("details", "reason_code"),
-    )
+        return RefundEvent(query=query, refund=refund, event_id=fields.text("id"))
 
 
 def _place(window: Window, cursor: str | None) -> tuple[str, str]:

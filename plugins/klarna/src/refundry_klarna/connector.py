@@ -12,7 +12,7 @@ from refundry.connector import Connector, Listing, one_of, setting
 from refundry.hookspecs import hookimpl
 from refundry.http import Params, Request, Response, url_path
 from refundry.model import Refund, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, page
+from refundry.reading import Fields, asked_refund, page
 from refundry.status import SUCCEEDED
 from refundry.times import to_iso
 
@@ -98,7 +98,8 @@ class Klarna(Connector):
         answer = Fields(response.json())
         if _is_complete(query):
             return self._refund(answer, query.connector_transaction_id, query.currency)
-        refund = _asked_refund(query, answer.required_items("refunds"))
+        refunds = answer.required_items("refunds")
+        refund = asked_refund(query, refunds, own_id=_own_id, reference=lambda item: item.text("reference"))
         return self._refund(refund, answer.required("order_id"), answer.text("purchase_currency"))
 
     @hookimpl
@@ -152,17 +153,15 @@ class Klarna(Connector):
 
     def _refund(self, fields: Fields, order_id: str | None, currency: str | None) -> Refund:
         refunded_at = fields.iso_time("refunded_at")
-        word = REFUNDED if refunded_at else None
-        return Refund(
+        return self.refund(
+            fields,
+            REFUNDED if refunded_at else None,
             connector_refund_id=fields.required("refund_id"),
             connector_transaction_id=order_id,
             merchant_refund_id=fields.text("reference"),
-            status=self.status_of(word),
-            connector_status=word,
             refund_amount=fields.minor_money("refunded_amount", currency=currency),
             refund_reason=fields.text("description"),
             created_at=refunded_at,
-            problems=fields.problems,
         )
 
 
@@ -171,18 +170,8 @@ def _is_complete(query: RefundQuery) -> bool:
     return bool(query.connector_refund_id and query.currency)
 
 
-def _asked_refund(query: RefundQuery, refunds: list[Any]) -> Fields:
-    name = "refund_id" if query.connector_refund_id else "reference"
-    asked = query.connector_refund_id or query.merchant_refund_id
-    named = [refund for refund in refunds if isinstance(refund, dict) and refund.get(name) == asked]
-    if len(named) == 1:
-        return Fields(named[0], where="refunds")
-    if named:
-        raise errors.AmbiguousRefund(f"several refunds of this order have this {name}: ask with another identifier")
-    for refund in refunds:
-        # One that cannot be read may be the one that is asked for.
-        Fields(refund, where="refunds").required("refund_id")
-    raise errors.RefundNotFound("the order has no such refund")
+def _own_id(refund: Fields) -> str:
+    return refund.required("refund_id")
 
 
 def _returned(item: object) -> RefundQuery | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from refundry import errors
@@ -13,12 +13,9 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_sent, check_signature, hmac_hex, required_header
+from refundry.signing import check_sent, check_signature, header_pairs, hmac_hex
 from refundry.status import FAILED, PENDING, SUCCEEDED
-from refundry.times import from_unix, to_iso
-
-# In seconds this is the year 5138, in milliseconds 1973: no event is near it.
-MILLISECONDS_FROM = 10**11
+from refundry.times import from_seconds_or_milliseconds, to_iso
 
 
 class MercadoPago(Connector):
@@ -130,10 +127,10 @@ class MercadoPago(Connector):
             raise errors.SignatureError(
                 "Mercado Pago signs the query of the address: pass the url that was called, with it"
             )
-        pairs = (part.strip().partition("=") for part in required_header(event, "x-signature").split(","))
-        parts = {name: value for name, _, value in pairs}
+        parts = dict(header_pairs(event, "x-signature"))
         sent = parts.get("ts", "")
-        check_sent(event, sent, self.event_tolerance, read=_sent_at)
+        # Examples of both units are documented.
+        check_sent(event, sent, self.event_tolerance, read=from_seconds_or_milliseconds)
         payment = event.params.get("data.id", "")
         # The documents write the id in small letters, and Mercado Pago's own libraries as it came.
         texts = [_signed(one, event.header("x-request-id"), sent) for one in (payment, payment.lower())]
@@ -162,19 +159,16 @@ class MercadoPago(Connector):
 
     def _refund(self, body: object, payment: str | None, currency: str | None) -> Refund:
         fields = Fields(body)
-        word = fields.word("status")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),  # refunds of 2017 have none
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment_id") or payment,
             merchant_refund_id=fields.text("metadata", self.metadata_key),
-            # Refunds of 2017 have no status.
-            status=self.status_of(word),
-            connector_status=word,
             refund_amount=fields.decimal_money("amount", currency=currency),
             refund_reason=fields.text("reason"),
             created_at=fields.iso_time("date_created"),
             acquirer_reference_number=fields.text("unique_sequence_number"),
-            problems=fields.problems,
         )
 
 
@@ -203,9 +197,3 @@ def _signed(payment: str, request_id: str | None, sent: str) -> bytes:
     pairs = (("id", payment), ("request-id", request_id), ("ts", sent))
     # A header may hold half a character.
     return "".join(f"{name}:{value};" for name, value in pairs if value).encode(errors="surrogatepass")
-
-
-def _sent_at(sent: str) -> datetime:
-    """Seconds or milliseconds: examples of both are documented."""
-    is_long = sent.isascii() and sent.isdigit() and len(sent) < 20 and int(sent) >= MILLISECONDS_FROM
-    return from_unix(sent, per_second=1000 if is_long else 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -69,9 +68,8 @@ class Mollie(Connector):
 
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
-        return self._get(
-            url_path("v2", "payments", query.connector_transaction_id, "refunds", query.connector_refund_id)
-        )
+        payment, refund_id = query.connector_transaction_id, query.connector_refund_id
+        return self._get(url_path("v2", "payments", payment, "refunds", refund_id))
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
@@ -92,8 +90,7 @@ class Mollie(Connector):
         # The list knows no dates. It comes newest first, so it ends with the page that reaches past the window.
         oldest = found.refunds[-1].created_at if found.refunds else None
         is_past = not window.connector_transaction_id and oldest is not None and oldest < window.since
-        cursor = None if is_past else _next(fields)
-        return attrs.evolve(found, cursor=cursor)
+        return attrs.evolve(found, cursor=None if is_past else _next(fields))
 
     @hookimpl
     def map_error(self, response: Response) -> RefundryError | None:
@@ -116,13 +113,14 @@ class Mollie(Connector):
             return _classic(event)
         fields = Fields(event.json())
         if fields.get("resource") == "refund":
-            return [self._event(fields.value, None, None)]
+            return [RefundEvent(refund=self._refund(fields.value))]
         if not (fields.word("type") or "").startswith("refund."):
             return []
         entity, event_id = fields.at("_embedded", "entity"), fields.text("id")
         if entity.get("resource") == "refund":
             # The refund itself says only when it was made.
-            return [self._event(entity.value, event_id, fields.iso_time("createdAt"))]
+            occurred_at = fields.iso_time("createdAt")
+            return [RefundEvent(refund=self._refund(entity.value), event_id=event_id, occurred_at=occurred_at)]
         # A "simple" payload leaves the refund out; a get needs its payment too, which the link names.
         payment = _found(r"/payments/([\w%.~-]+)/refunds/", fields.text("_links", "entity", "href"))
         refund_id = fields.required("entityId")
@@ -136,26 +134,21 @@ class Mollie(Connector):
         auth = bearer_auth(self.api_key or self.access_token or "")
         return Request("GET", path, params={**(params or {}), **mode}, auth=auth)
 
-    def _event(self, entity: object, event_id: str | None, occurred_at: datetime | None) -> RefundEvent:
-        refund = self._refund(entity)
-        return RefundEvent(refund=refund, event_id=event_id, occurred_at=occurred_at)
-
     def _refund(self, body: object) -> Refund:
-        fields = Fields(body)
-        status = fields.word("status")
-        metadata = Fields(_metadata(fields.get("metadata")), where="metadata")
+        problems: list[str] = []
+        fields = Fields(body, problems=problems)
+        metadata = Fields(_metadata(fields.get("metadata")), where="metadata", problems=problems)
         has_arn = fields.get("externalReference", "type") == "acquirer-reference"
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("paymentId"),
             merchant_refund_id=metadata.text(self.metadata_key),
-            status=self.status_of(status),
-            connector_status=status,
             refund_amount=fields.decimal_money("amount", "value", currency=fields.text("amount", "currency")),
             refund_reason=fields.text("description"),
             created_at=fields.iso_time("createdAt"),
             acquirer_reference_number=fields.text("externalReference", "id") if has_arn else None,
-            problems=(*fields.problems, *metadata.problems),
         )
 
 

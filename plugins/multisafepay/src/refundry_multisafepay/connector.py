@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -78,8 +77,6 @@ class MultiSafepay(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json()).at("data")
-        if fields.required("type") != "refund":
-            raise errors.NotARefund("this is a transaction of another type: give the refund's own transaction_id")
         order_id = fields.text("order_id")
         # A refund has its payment's order id, unless it was made with one of its own.
         is_own = order_id == query.merchant_refund_id
@@ -90,7 +87,7 @@ class MultiSafepay(Connector):
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
         if window.connector_transaction_id:
             return self._get(url_path("orders", window.connector_transaction_id), self.api_key or self.account_api_key)
-        since, until = int(window.since.timestamp()), math.ceil(window.until.timestamp())
+        since, until = window.unix()
         params = {"type": "refund", "created_from": since, "created_until": until}
         paging = {"limit": window.page_size, "after": cursor}
         return self._get("/transactions", self.account_api_key or self.api_key, {**params, **paging})
@@ -101,7 +98,7 @@ class MultiSafepay(Connector):
         if window.connector_transaction_id:
             order = fields.at("data")
             order_id, items = order.required("order_id"), order.items("related_transactions")
-            return page(items, lambda item: self._related(item, order_id) or _untyped(item, order_id))
+            return page(items, lambda item: self._related(item, order_id))
         items, pager = fields.required_items("data"), fields.at("pager")
         if items and not pager.value:
             raise errors.MappingError("pager is missing", field="pager")
@@ -143,38 +140,35 @@ class MultiSafepay(Connector):
     def _get(self, path: str, key: str | None, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=header_auth({"api_key": key or ""}))
 
-    def _event(self, item: object, order_id: str) -> RefundEvent | None:
-        refund, hint = self._related(item, order_id), _untyped(item, order_id)
-        if refund is not None:
-            return RefundEvent(
-                query=refund.query(), refund=refund, event_id=f"{refund.connector_refund_id}-{refund.connector_status}"
-            )
-        return RefundEvent(query=hint) if hint else None
+    def _event(self, item: object, order_id: str) -> RefundEvent:
+        related = self._related(item, order_id)
+        if isinstance(related, RefundQuery):
+            return RefundEvent(query=related)
+        return RefundEvent(refund=related, event_id=f"{related.connector_refund_id}-{related.connector_status}")
 
-    def _related(self, item: object, order_id: str) -> Refund | None:
+    def _related(self, item: object, order_id: str) -> Refund | RefundQuery:
         fields = Fields(item)
-        fields.required("transaction_id")
-        if fields.word("type") != "refund":
-            return None
+        refund_id = fields.required("transaction_id")
+        if fields.word("type") is None:
+            # Older orders do not say what their transactions are: each is to be asked for.
+            return RefundQuery(connector_refund_id=refund_id, connector_transaction_id=order_id)
         return self._refund(fields, order_id, own_id=fields.text("refund_order_id") or fields.text("order_id"))
 
-    def _listed(self, item: object) -> Refund | None:
+    def _listed(self, item: object) -> Refund:
         fields = Fields(item)
-        if fields.required("type") != "refund":
-            return None
         return self._refund(fields, fields.text("order_id"), own_id=None)
 
     def _refund(self, fields: Fields, payment: str | None, *, own_id: str | None) -> Refund:
-        word = self._word(fields)
-        return Refund(
+        if fields.required("type") != "refund":
+            raise errors.NotARefund("this is a transaction of another type: give the refund's own transaction_id")
+        return self.refund(
+            fields,
+            self._word(fields),
             connector_refund_id=fields.required("transaction_id"),
             connector_transaction_id=payment,
             merchant_refund_id=own_id if own_id != payment else None,
-            status=self.status_of(word),
-            connector_status=word,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),
-            problems=fields.problems,
         )
 
     def _word(self, fields: Fields) -> str | None:
@@ -183,11 +177,3 @@ class MultiSafepay(Connector):
         if word is None or financial is None:
             return word
         return word if self.statuses.get(word) is self.statuses.get(financial) else f"{word}/{financial}"
-
-
-def _untyped(item: object, order_id: str) -> RefundQuery | None:
-    """Older orders do not say what their transactions are: each is to be asked for."""
-    fields = Fields(item)
-    if fields.word("type") is not None:
-        return None
-    return RefundQuery(connector_refund_id=fields.required("transaction_id"), connector_transaction_id=order_id)

@@ -7,9 +7,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from refundry import errors
 from refundry.auth import header_auth
 from refundry.connector import ALWAYS, Connector, setting
+from refundry.errors import AuthenticationError, ConnectorError, MappingError, NotARefund, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response
 from refundry.model import Refund, RefundEvent, RefundQuery
@@ -21,13 +21,7 @@ from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 # like that of a payment, which the same call answers just as well.
 REFUND_TYPE = re.compile("BOOKBACK|REFUND")
 
-SIGNED = (
-    ("event", "tid"),
-    ("event", "type"),
-    ("result", "status"),
-    ("transaction", "amount"),
-    ("transaction", "currency"),
-)
+SIGNED = ("event.tid", "event.type", "result.status", "transaction.amount", "transaction.currency")
 
 
 class Novalnet(Connector):
@@ -41,9 +35,7 @@ class Novalnet(Connector):
         "errors": "https://sandboxdeveloper.novalnet.com/resources/error-code",
         "webhooks": "https://sandboxdeveloper.novalnet.com/resources/webhooks/events",
     }
-    base_urls = {
-        "api": {"SANDBOX": "https://payport.novalnet.de/v2", "PRODUCTION": "https://payport.novalnet.de/v2"},
-    }
+    base_urls = {"api": {"SANDBOX": "https://payport.novalnet.de/v2", "PRODUCTION": "https://payport.novalnet.de/v2"}}
     statuses = {
         "CONFIRMED": SUCCEEDED,  # of the refund's own booking; a paid payment says it too and is refused
         "PENDING": PENDING,
@@ -54,11 +46,9 @@ class Novalnet(Connector):
     }
     unmapped = {"SUCCESS": "it says that the call succeeded, and nothing about the refund"}
     refusals = {
-        **dict.fromkeys(
-            ("1001", "1002", "1003", "1007", "1008"), (errors.AuthenticationError, "check payment_access_key")
-        ),
-        **dict.fromkeys(("200010", "200014", "200018"), (errors.RefundNotFound, "no such TID in this project")),
-        "": (errors.ConnectorError, "its error code says why"),
+        **dict.fromkeys(("1001", "1002", "1003", "1007", "1008"), (AuthenticationError, "check payment_access_key")),
+        **dict.fromkeys(("200010", "200014", "200018"), (RefundNotFound, "no such TID in this project")),
+        "": (ConnectorError, "its error code says why"),
     }
 
     payment_access_key: str = setting(
@@ -68,47 +58,37 @@ class Novalnet(Connector):
     @hookimpl
     def fetch_refund(self, query: RefundQuery) -> Request:
         body = {"transaction": {"tid": query.connector_refund_id}, "custom": {"lang": "EN"}}
-        return Request(
-            "POST", "/transaction/details", json=body, auth=header_auth({"X-NN-Access-Key": self.encoded_key})
-        )
+        key = base64.b64encode(self.payment_access_key.encode()).decode()
+        return Request("POST", "/transaction/details", json=body, auth=header_auth({"X-NN-Access-Key": key}))
 
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         fields = Fields(response.json()).at("transaction")
         refund_id, status = fields.required("tid"), fields.word("status")
         if refund_id != query.connector_refund_id:
-            raise errors.MappingError("Novalnet answered with another transaction", field="transaction.tid")
+            raise MappingError("Novalnet answered with another transaction", field="transaction.tid")
         is_refund = REFUND_TYPE.search(fields.required("payment_type"))
         # Where nothing had been collected there is no booking: the payment's own TID stands for the refund.
         if not is_refund and status != "DEACTIVATED":
-            raise errors.NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
-        return Refund(
-            connector_refund_id=refund_id,
-            status=self.status_of(status),
-            connector_status=status,
-            refund_amount=fields.minor_money("amount", currency=fields.text("currency")) if is_refund else None,
-            problems=fields.problems,
-        )
+            raise NotARefund("this TID belongs to a payment or another booking: ask with the refund's own TID")
+        amount = fields.minor_money("amount", currency=fields.text("currency")) if is_refund else None
+        return self.refund(fields, status, connector_refund_id=refund_id, refund_amount=amount)
 
     @hookimpl
-    def map_error(self, response: Response) -> errors.RefundryError | None:
+    def map_error(self, response: Response) -> RefundryError | None:
         result = Fields(response.json()).at("result")
         status, code = result.word("status"), result.text("status_code")
         if status == "SUCCESS":
             return None
         if status != "FAILURE":
-            raise errors.MappingError("result.status is neither SUCCESS nor FAILURE", field="result.status")
+            raise MappingError("result.status is neither SUCCESS nor FAILURE", field="result.status")
         return self.refusal(code, "" if response.status_code < 400 else None, code=code)
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        try:
-            fields = Fields(event.json())
-            parts = [fields.word(*path) or "" for path in SIGNED]
-            given = fields.word("event", "checksum") or ""
-        except errors.MappingError:
-            raise errors.SignatureError("the event is not of the form that Novalnet's checksum covers") from None
-        check_signature([checksum(parts, self.payment_access_key)], [given])
+        fields = Fields(event.json())
+        parts = [fields.word(*path.split(".")) or "" for path in SIGNED]
+        check_signature([checksum(parts, self.payment_access_key)], [fields.word("event", "checksum") or ""])
         return True
 
     @hookimpl
@@ -117,15 +97,9 @@ class Novalnet(Connector):
         if fields.word("type") != "TRANSACTION_REFUND":
             return []
         # A hint: the checksum covers neither the refund's amount and status nor the TID that stands beside them.
-        query = RefundQuery(
-            connector_refund_id=fields.required("tid"), connector_transaction_id=fields.text("parent_tid")
-        )
+        refund_id, payment_id = fields.required("tid"), fields.text("parent_tid")
+        query = RefundQuery(connector_refund_id=refund_id, connector_transaction_id=payment_id)
         return [RefundEvent(query=query)]
-
-    @property
-    def encoded_key(self) -> str:
-        """The payment access key as the header carries it."""
-        return base64.b64encode(self.payment_access_key.encode()).decode()
 
 
 def checksum(parts: Sequence[str], access_key: str) -> str:

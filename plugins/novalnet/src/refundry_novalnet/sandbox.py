@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
@@ -43,7 +44,8 @@ class NovalnetSandbox(ConnectorSandbox[Novalnet]):
 
     @hookimpl
     def check_call(self, call: Call) -> None:
-        call.check_header("X-NN-Access-Key", self.connector.encoded_key)
+        key = base64.b64encode(self.connector.payment_access_key.encode()).decode()
+        call.check_header("X-NN-Access-Key", key)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:

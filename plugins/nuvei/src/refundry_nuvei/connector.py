@@ -13,7 +13,7 @@ from refundry.http import Event, Moment, Request, Response, WireRequest, parse_j
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_signature
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 DIGESTS = ("sha256", "md5")
 REFUND_TYPES = ("credit", "refund")
@@ -38,7 +38,6 @@ class Nuvei(Connector):
             "PRODUCTION": "https://secure.safecharge.com/ppp/api/v1",
         },
     }
-    # Capitals and small letters both occur: they make no difference.
     statuses = {
         "APPROVED": SUCCEEDED,  # accepted by the acquirer
         "DECLINED": FAILED,
@@ -48,6 +47,7 @@ class Nuvei(Connector):
         "PENDING": PENDING,
         "REDIRECT": PENDING,
     }
+    any_case = True  # capitals and small letters both occur
     unmapped = {
         "SUCCESS": "it says that the request succeeded, and nothing about the refund",
         "PROCESSING": "no document of Nuvei's has it; other integrations expect it",
@@ -100,16 +100,14 @@ class Nuvei(Connector):
             )
         if kind.lower() not in REFUND_TYPES:
             raise errors.NotARefund("this id belongs to a payment or another transaction: ask with the refund's own id")
-        status = fields.word("transactionStatus")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("transactionStatus"),
+            error=_error(fields),
             connector_refund_id=refund_id,
             connector_transaction_id=fields.text("relatedTransactionId"),
             merchant_refund_id=fields.text("clientUniqueId") or answer.text("clientUniqueId"),
-            status=self._status(status),
-            connector_status=status,
-            error=_error(fields),
             refund_amount=fields.decimal_money("processedAmount", currency=fields.text("processedCurrency")),
-            problems=fields.problems,
         )
 
     @hookimpl
@@ -125,10 +123,7 @@ class Nuvei(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        try:
-            fields = _dmn(event).value
-        except errors.MappingError:
-            raise errors.SignatureError("the event is no form, and Nuvei sends no other DMN") from None
+        fields = _dmn(event).value
         signed = self.merchant_secret_key + "".join(fields.get(name, "") for name in SIGNED_DMN)
         check_signature([self.digest(signed)], [fields.get("advanceResponseChecksum", "")])
         return False
@@ -154,10 +149,6 @@ class Nuvei(Connector):
         fields = {**parse_json(request.body or b""), "timeStamp": moment.now.strftime("%Y%m%d%H%M%S")}
         signed = "".join(fields[name] for name in SIGNED) + self.merchant_secret_key
         return request.with_json({**fields, "checksum": self.digest(signed)})
-
-    def _status(self, word: str | None) -> RefundStatus:
-        known = {text.upper(): status for text, status in self.statuses.items()}
-        return known.get((word or "").upper(), UNKNOWN)
 
 
 def _dmn(event: Event) -> Fields:

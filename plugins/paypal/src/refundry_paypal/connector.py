@@ -190,22 +190,18 @@ class PayPal(Connector):
         return Request("GET", url, base=None, headers={"Accept": "*/*"})
 
     def _refund(self, fields: Fields, event_word: str | None = None) -> Refund:
-        word = fields.word("status") or event_word
-        status = self.status_of(word)
-        reason = fields.text("status_details", "reason")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status") or event_word,
+            failure=ErrorInfo.of(code=fields.text("status_details", "reason")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.read(_capture_id, "links"),
             merchant_refund_id=fields.text("invoice_id") or fields.text("custom_id"),
-            status=status,
-            connector_status=word,
-            error=ErrorInfo.of(code=reason) if status is FAILED else None,
             refund_amount=fields.read(_money, "amount"),
             refund_reason=fields.text("note_to_payer"),
             created_at=fields.iso_time("create_time"),
             updated_at=fields.iso_time("update_time"),
             acquirer_reference_number=fields.text("acquirer_reference_number"),
-            problems=fields.problems,
         )
 
 

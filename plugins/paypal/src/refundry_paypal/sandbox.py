@@ -14,7 +14,7 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Money, Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, part, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.times import to_iso
 from refundry.writing import filled, iso_of
 from refundry_paypal.connector import CERTIFICATES, REFUND_CODE, PayPal
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _TOKEN_LIFETIME = timedelta(hours=9)
 _SCOPE = "https://uri.paypal.com/services/payments/refund https://uri.paypal.com/services/reporting/search/read"
-UNKNOWN_APP = "invalid_client"
 _CERTIFICATE = "CERT-00000000-00000000-refundry"
 _LETTERS = {"COMPLETED": "S", "PENDING": "P", "FAILED": "D", "CANCELLED": "D"}
 _EVENTS = {"PENDING": "PAYMENT.REFUND.PENDING", "FAILED": "PAYMENT.REFUND.FAILED"}
@@ -47,11 +46,7 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
     }
     refund_ids = "1SANDBOX{:09}"
     payment_ids = "2SANDBOX{:09}"
-    lives = {
-        "settles": ("PENDING", "COMPLETED"),
-        "fails": ("PENDING", "FAILED"),
-        "cancelled": ("PENDING", "CANCELLED"),
-    }
+    lives = {"settles": ("PENDING", "COMPLETED"), "fails": ("PENDING", "FAILED"), "cancelled": ("PENDING", "CANCELLED")}
     expressible = ConnectorSandbox.expressible | {
         "connector_transaction_id",
         "merchant_refund_id",
@@ -71,20 +66,17 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
 
     @hookimpl
     def check_call(self, call: Call, book: Book) -> None:
-        path = _path(call)
-        if path.startswith(CERTIFICATES):
-            return
-        if path == "/v1/oauth2/token":
-            app = basic_credentials(self.connector.client_id, self.connector.client_secret)
-            if call.header("Authorization") != app:
-                raise AuthenticationError("Client Authentication failed", code=UNKNOWN_APP)
-        else:
+        if call.segments != ("v1", "oauth2", "token") and not _path(call).startswith(CERTIFICATES):
             book.check_token(call)
 
     @hookimpl
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "POST", "v1", "oauth2", "token":
+                app = basic_credentials(self.connector.client_id, self.connector.client_secret)
+                if call.header("Authorization") != app:
+                    refusal = {"error": "invalid_client", "error_description": "Client Authentication failed"}
+                    return json_response(refusal, 401)
                 return book.oauth_token(_TOKEN_LIFETIME, scope=_SCOPE)
             case "GET", "v2", "payments", "refunds", refund_id:
                 return self.render_refund(book.refund(refund_id))
@@ -100,12 +92,6 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
         return json_response(self._refund(refund))
 
     @hookimpl
-    def render_error(self, error: RefundryError) -> Response:
-        if error.code == UNKNOWN_APP:
-            return json_response({"error": UNKNOWN_APP, "error_description": error.message}, 401)
-        return super().render_error(error)
-
-    @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         told = word.removeprefix("event:") if word in self.event_words else _EVENTS.get(word)
@@ -116,7 +102,6 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
         webhook = self.connector.webhook_id.candidates()[0]
         signature = _sign(f"{moment.nonce}|{sent}|{webhook}|{zlib.crc32(body)}".encode())
         headers = {
-            "Content-Type": "application/json",
             "Paypal-Transmission-Id": moment.nonce,
             "Paypal-Transmission-Time": sent,
             "Paypal-Transmission-Sig": base64.b64encode(signature).decode(),
@@ -124,7 +109,7 @@ class PayPalSandbox(ConnectorSandbox[PayPal]):
             "Paypal-Auth-Algo": "SHA256withRSA",
             "Paypal-Auth-Version": "v2",
         }
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
     def _host(self) -> str:
         return str(self.connector.base_urls["certificates"][self.connector.environment])

@@ -49,9 +49,7 @@ class Paystack(Connector):
     key_prefixes = {"secret_key": {"SANDBOX": ("sk_test_",), "PRODUCTION": ("sk_live_",)}}
 
     secret_key: str = setting(
-        secret=True,
-        needed_for=ALWAYS,
-        help="Secret key (sk_test_... or sk_live_...); it signs webhooks too",
+        secret=True, needed_for=ALWAYS, help="Secret key (sk_test_... or sk_live_...); it signs webhooks too"
     )
 
     @hookimpl
@@ -117,8 +115,7 @@ class Paystack(Connector):
         event_id = f"{kind}/{payment}/{distinct}"
         if data.text("id") is None:
             return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=event_id)]
-        refund = self._refund(data.value)
-        return [RefundEvent(refund=refund, event_id=event_id)]
+        return [RefundEvent(refund=self._refund(data.value), event_id=event_id)]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=bearer_auth(self.secret_key))
@@ -128,13 +125,12 @@ class Paystack(Connector):
         word, currency = fields.word("status"), fields.text("currency")
         status = self.status_of(word)
         payment, reference = _payment(fields)
-        reason = fields.text("reason") if status in (FAILED, MANUAL_REVIEW) else None
-        return Refund(
+        return self.refund(
+            fields,
+            word,
+            error=ErrorInfo.of(message=fields.text("reason")) if status in (FAILED, MANUAL_REVIEW) else None,
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
-            status=status,
-            connector_status=word,
-            error=ErrorInfo.of(message=reason),
             refund_amount=fields.minor_money("amount", currency=currency, exponents=hundredths(currency)),
             refund_reason=fields.text("customer_note") or fields.text("merchant_note"),
             created_at=fields.iso_time("createdAt") or fields.iso_time("created_at"),
@@ -143,7 +139,6 @@ class Paystack(Connector):
             processed_at=fields.iso_time("refunded_at") if status is SUCCEEDED else None,
             acquirer_reference_number=fields.text("bank_reference"),
             metadata={"transaction_reference": reference} if reference else {},
-            problems=fields.problems,
         )
 
 

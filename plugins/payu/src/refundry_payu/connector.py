@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Request, Response, WireRequest, parse_form
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
+from refundry.status import FAILED, PENDING, SUCCEEDED
 
 PATH = "/merchant/postservice.php"
 BY_PAYMENT = "check_action_status"
@@ -44,6 +43,11 @@ class PayU(Connector):
         "success": SUCCEEDED,  # the bank may still need days
         "failure": FAILED,
     }
+    # By what its text says, for there is no code.
+    refusals = {
+        r"\b(hash|key|salt)\b": (AuthenticationError, "check key, salt and environment"),
+        "": (ConnectorError, "check the identifiers"),
+    }
     listing = Listing(basis="payment")
     settles_within = timedelta(days=11)  # 7 business days where the bank works by hand, with two weekends
     only_currency = "INR"  # amounts come without it
@@ -61,12 +65,14 @@ class PayU(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         refund_id = query.connector_refund_id or ""
-        actions = _actions(response, query.connector_transaction_id or refund_id)
-        for key, action in actions.items():
+        for key, action in _actions(response, query.connector_transaction_id or refund_id).items():
             # An entry of another kind may be no object.
-            fields = Fields(action if isinstance(action, Mapping) else {}, where="transaction_details")
-            if refund_id in (key, _trimmed(fields, "request_id")):
-                return _asked(refund_id, self._refund(fields))
+            fields = _trimmed(action if isinstance(action, Mapping) else {})
+            if refund_id in (key, fields.text("request_id")):
+                refund = self._refund(fields)
+                if refund.connector_refund_id != refund_id:
+                    raise MappingError("the answer is about another refund", field="request_id")
+                return refund
         raise RefundNotFound("PayU does not know this refund under this payment in this account")
 
     @hookimpl
@@ -84,10 +90,7 @@ class PayU(Connector):
         fields = Fields(response.json())
         if fields.text("status") in (None, "1") or _says_nothing_known(fields):
             return None
-        message = fields.text("msg") or fields.text("message") or ""
-        if re.search(r"\b(hash|key|salt)\b", message, re.IGNORECASE):
-            return AuthenticationError("PayU refused the credentials: check key, salt and environment")
-        return ConnectorError("PayU refused the request: check the identifiers")
+        return self.refusal_in(fields.text("msg") or fields.text("message"))
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
@@ -95,13 +98,12 @@ class PayU(Connector):
 
     @hookimpl
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
-        fields = Fields(event.json())
-        if _trimmed(fields, "action") != REFUND_ACTION:
+        fields = _trimmed(event.json(), where="")
+        if fields.text("action") != REFUND_ACTION:
             return []
-        query = self._refund(fields).query()
-        key = _trimmed(fields, "key")
+        query, key = self._refund(fields).query(), fields.text("key")
         # The status takes part, for the callback has no identifier of its own.
-        event_id = f"{query.connector_refund_id}-{_trimmed(fields, 'status')}"
+        event_id = f"{query.connector_refund_id}-{fields.text('status')}"
         return [RefundEvent(query=query, event_id=event_id, foreign=bool(self.key and key and key != self.key))]
 
     def _by_payment(self, payment_id: str) -> Request:
@@ -121,29 +123,35 @@ class PayU(Connector):
         return hashlib.sha512("|".join(parts).encode()).hexdigest()
 
     def _listed(self, action: object) -> Refund | None:
-        fields = Fields(action, where="transaction_details")
-        return self._refund(fields) if _is_refund(fields) else None
+        fields = _trimmed(action)
+        return self._refund(fields) if fields.required("action") == REFUND_ACTION else None
 
     def _refund(self, fields: Fields) -> Refund:
-        if not _is_refund(fields):
+        if fields.required("action") != REFUND_ACTION:
             raise NotARefund("this request is a capture or a cancellation of the payment, not a refund")
-        status = _said(fields.word("status"))
-        return Refund(
-            connector_refund_id=_identifier(fields),
-            connector_transaction_id=_trimmed(fields, "mihpayid"),
-            merchant_refund_id=_trimmed(fields, "token"),
-            status=self.statuses.get(_folded(status), UNKNOWN),
-            connector_status=status,
+        word = fields.word("status")
+        return self.refund(
+            fields,
+            (word or "").lower().replace(" ", "_"),
+            connector_status=word,
+            connector_refund_id=fields.required("request_id"),
+            connector_transaction_id=fields.text("mihpayid"),
+            merchant_refund_id=fields.text("token"),
             refund_amount=fields.decimal_money("amt", currency=self.only_currency),
-            acquirer_reference_number=_trimmed(fields, "bank_arn"),
-            problems=fields.problems,
+            acquirer_reference_number=fields.text("bank_arn"),
         )
+
+
+def _trimmed(action: object, where: str = "transaction_details") -> Fields:
+    # The callback is documented with blanks around its values.
+    values = Fields(action, where=where).value.items()
+    return Fields({name: text.strip() if isinstance(text, str) else text for name, text in values}, where=where)
 
 
 def _says_nothing_known(fields: Fields) -> bool:
     # Where nothing is known a text stands in place of the object.
     details = fields.get("transaction_details")
-    return isinstance(details, Mapping) and NOTHING_KNOWN in [one for one in details.values() if isinstance(one, str)]
+    return isinstance(details, Mapping) and NOTHING_KNOWN in details.values()
 
 
 def _actions(response: Response, asked: str) -> Mapping[str, Any]:
@@ -156,33 +164,3 @@ def _actions(response: Response, asked: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise MappingError("the answer is about something else", field="transaction_details")
     return found
-
-
-def _asked(refund_id: str, refund: Refund) -> Refund:
-    if refund.connector_refund_id != refund_id:
-        raise MappingError("the answer is about another refund", field="request_id")
-    return refund
-
-
-def _is_refund(fields: Fields) -> bool:
-    return fields.required("action").strip() == REFUND_ACTION
-
-
-def _said(text: str | None) -> str | None:
-    return (text or "").strip() or None
-
-
-def _trimmed(fields: Fields, name: str) -> str | None:
-    # The callback is documented with blanks around its values.
-    return _said(fields.text(name))
-
-
-def _identifier(fields: Fields) -> str:
-    refund_id = fields.required("request_id").strip()
-    if not refund_id:
-        raise MappingError("request_id is blank", field="request_id")
-    return refund_id
-
-
-def _folded(status: str | None) -> str:
-    return (status or "").lower().replace(" ", "_")

@@ -13,7 +13,7 @@ from refundry.http import Event, Moment, Params, Request, Response, WireRequest,
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
 from refundry.signing import check_sent, check_signature, hmac_hex, required_header
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN, RefundStatus
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import from_unix
 
 REFUND_EVENTS = ("REFUND_COMPLETED", "PAYMENT_REFUND_FAILED", "PAYMENT_REFUND_REJECTED", "PAYMENT_REFUND_UPDATED")
@@ -43,6 +43,7 @@ class Rapyd(Connector):
         "Canceled": FAILED,  # by the merchant
         "Cancelled": FAILED,  # the same in the other spelling: which one answers have is not certain
     }
+    any_case = True
     # By code, by how it begins, and where that is unknown, by HTTP status.
     refusals = {
         "UNAUTHENTICATED_API_CALL": REFUSED,
@@ -128,28 +129,20 @@ class Rapyd(Connector):
         # Base64 of the digest's hex digits, not of the digest.
         return base64.b64encode(hmac_hex(self.secret_key.encode(), text).encode()).decode()
 
-    def _status(self, word: str | None) -> RefundStatus:
-        spelt = {known.lower(): status for known, status in self.statuses.items()}
-        return spelt.get((word or "").lower(), UNKNOWN)
-
     def _refund(self, body: object) -> Refund:
         # The "status" beside "data" is the call's: it is SUCCESS however the refund stands.
         fields = Fields(body, where="data")
-        word = fields.word("status")
-        status = self._status(word)
-        failure = fields.text("failure_reason")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            failure=ErrorInfo.of(code=fields.text("failure_reason")),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("payment"),
             merchant_refund_id=fields.text("merchant_reference_id"),
-            status=status,
-            connector_status=word,
-            error=ErrorInfo(code=failure) if failure and status is FAILED else None,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("reason"),
             created_at=fields.read(_whole_seconds, "created_at"),
             updated_at=fields.read(_whole_seconds, "updated_at"),
-            problems=fields.problems,
         )
 
 

@@ -13,7 +13,7 @@ from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, page
-from refundry.signing import check_hmac, check_sent, required_header
+from refundry.signing import check_hmac, check_sent, header_pairs, required_header
 from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import from_milliseconds, to_iso
 
@@ -22,10 +22,12 @@ FINAL = ("completed", "failed", "cancelled")
 UNDECIDED = ("pending", "processing")
 # What a payment within an undecided order ends in when nothing will follow.
 LOST = ("declined", "failed", "cancelled")
+UNDER_WAY = (
+    "refund_validated refund_started authentication_challenge authentication_verified authorisation_started "
+    "authorisation_passed capture_started captured completing cancellation_started cancelling declining failing"
+)
 MOST_ORDERS = 500
 SECOND = timedelta(seconds=1)
-UNDER_WAY = "a state of the payment within the order, which is on its way: the order's own state counts"
-
 EVENTS = ("ORDER_COMPLETED", "ORDER_FAILED", "ORDER_CANCELLED", "ORDER_PAYMENT_DECLINED", "ORDER_PAYMENT_FAILED")
 
 
@@ -51,28 +53,15 @@ class Revolut(Connector):
         "completed": SUCCEEDED,
         "failed": FAILED,
         "cancelled": FAILED,
-        "pending/declined": FAILED,
-        "pending/failed": FAILED,
-        "pending/cancelled": FAILED,
-        "processing/declined": FAILED,  # a declined refund may keep this state
-        "processing/failed": FAILED,
-        "processing/cancelled": FAILED,
+        # A declined refund may stay "processing".
+        **{f"{state}/{lost}": FAILED for state in UNDECIDED for lost in LOST},
     }
     unmapped = {
         "soft_declined": "a state of the payment within the order, after which another attempt may follow",
-        "refund_validated": UNDER_WAY,
-        "refund_started": UNDER_WAY,
-        "authentication_challenge": UNDER_WAY,
-        "authentication_verified": UNDER_WAY,
-        "authorisation_started": UNDER_WAY,
-        "authorisation_passed": UNDER_WAY,
-        "capture_started": UNDER_WAY,
-        "captured": UNDER_WAY,
-        "completing": UNDER_WAY,
-        "cancellation_started": UNDER_WAY,
-        "cancelling": UNDER_WAY,
-        "declining": UNDER_WAY,
-        "failing": UNDER_WAY,
+        **dict.fromkeys(
+            UNDER_WAY.split(),
+            "a state of the payment within the order, which is on its way: the order's own state counts",
+        ),
     }
     refusals = {
         400: (ConnectorError, "check the identifier and api_version"),
@@ -125,9 +114,8 @@ class Revolut(Connector):
         timestamp = required_header(event, "Revolut-Request-Timestamp")
         text = f"v1.{timestamp}.".encode() + event.body
         # While secrets rotate there are several signatures.
-        given = [one.strip() for one in required_header(event, "Revolut-Signature").split(",")]
-        versions = [one.removeprefix("v1=") for one in given if one.startswith("v1=")]
-        check_hmac(self.webhook_signing_secret.candidates(), text, versions)
+        given = [value for name, value in header_pairs(event, "Revolut-Signature") if name == "v1"]
+        check_hmac(self.webhook_signing_secret.candidates(), text, given)
         check_sent(event, timestamp, self.event_tolerance, read=from_milliseconds)
         return True
 
@@ -146,27 +134,30 @@ class Revolut(Connector):
     def _listed(self, order: Fields, window: Window) -> Refund | RefundQuery | None:
         if order.required("type") != REFUND:
             return None
+        if order.get("state") in FINAL:
+            return self._refund(order)
         # Orders are listed without their payments, which may say that an undecided one is lost.
-        return self._refund(order) if order.get("state") in FINAL else _hint(order, window)
+        created = order.iso_time("created_at")
+        is_outside = created is not None and not window.covers(created)
+        return None if is_outside else RefundQuery(connector_refund_id=order.required("id"))
 
     def _refund(self, fields: Fields) -> Refund:
-        payments = [Fields(payment, where="payments") for payment in fields.items("payments")]
+        payments = fields.objects("payments")
         condition = _condition(fields, payments)
-        status = self.status_of(condition)
         references = [payment.text("payment_method", "arn") for payment in payments]
-        return Refund(
+        return self.refund(
+            fields,
+            condition,
+            # What became of the attempts counts as long as the refund is not made.
+            error=_failure(payments) if self.status_of(condition) is not SUCCEEDED else None,
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("related_order_id"),
             merchant_refund_id=fields.text("merchant_order_data", "reference"),
-            status=status,
-            connector_status=condition,
-            error=_failure(payments) if status is not SUCCEEDED else None,
             refund_amount=fields.minor_money("amount", currency=fields.text("currency")),
             refund_reason=fields.text("description"),
             created_at=fields.iso_time("created_at"),
             updated_at=fields.iso_time("updated_at"),
             acquirer_reference_number=next(filter(None, references), None),
-            problems=tuple(problem for part in (fields, *payments) for problem in part.problems),
         )
 
 
@@ -181,12 +172,6 @@ def _condition(order: Fields, payments: Sequence[Fields]) -> str | None:
 def _failure(payments: Sequence[Fields]) -> ErrorInfo | None:
     told = (ErrorInfo.of(code=one.text("decline_reason"), message=one.text("bank_message")) for one in payments[::-1])
     return next(filter(None, told), None)
-
-
-def _hint(order: Fields, window: Window) -> RefundQuery | None:
-    created = order.iso_time("created_at")
-    is_outside = created is not None and not window.covers(created)
-    return None if is_outside else RefundQuery(connector_refund_id=order.required("id"))
 
 
 def _place(window: Window, cursor: str | None) -> tuple[str, int]:

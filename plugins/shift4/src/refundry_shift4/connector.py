@@ -14,6 +14,9 @@ from refundry.reading import Fields, page
 from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry.times import from_seconds_or_milliseconds
 
+# By event: what its object is. A charge's refunds may lack an id and a status: they are to be listed.
+SUBJECTS = {"REFUND_UPDATED": "connector_refund_id", "CHARGE_REFUNDED": "connector_transaction_id"}
+
 
 class Shift4(Connector):
     """Shift4, by its global e-commerce API; one host, and the key says whether it is test or live."""
@@ -32,13 +35,13 @@ class Shift4(Connector):
         "successful": SUCCEEDED,
         "failed": FAILED,
     }
+    any_case = True  # as Shift4's own libraries compare
     # By type, and where that is unknown, by HTTP status.
     refusals = {
         "rate_limit_error": (errors.RateLimited, "ask less often"),
         "gateway_error": (errors.ProcessorUnavailable, "it could not answer, try again later"),
         404: (errors.RefundNotFound, "no such refund in this account and mode"),
-        400: (errors.ConnectorError, "check the identifiers"),
-        402: (errors.ConnectorError, "check the identifiers"),
+        **dict.fromkeys((400, 402), (errors.ConnectorError, "check the identifiers")),
     }
     listing = Listing(basis="created", by_payment=True, max_page_size=100)
     key_prefixes = {"api_key": {"SANDBOX": ("pr_test_", "sk_test_")}}
@@ -66,9 +69,7 @@ class Shift4(Connector):
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items, more = fields.required_items("list"), fields.get("hasMore")
-        if not isinstance(more, bool):
-            raise errors.MappingError("hasMore is missing or not true or false", field="hasMore")
+        items, more = fields.required_items("list"), fields.flag("hasMore")
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl
@@ -87,15 +88,11 @@ class Shift4(Connector):
     @hookimpl
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
         fields = Fields(event.json())
-        kind, event_id = fields.word("type"), fields.text("id")
-        if kind == "REFUND_UPDATED":
-            query = RefundQuery(connector_refund_id=fields.required("data", "id"))
-        elif kind == "CHARGE_REFUNDED":
-            # The charge, whose refunds may lack an id and a status: they are to be listed.
-            query = RefundQuery(connector_transaction_id=fields.required("data", "id"))
-        else:
+        kind = fields.word("type")
+        if kind not in SUBJECTS:
             return []
-        return [RefundEvent(query=query, event_id=event_id)]
+        query = RefundQuery.of({SUBJECTS[kind]: fields.required("data", "id")})
+        return [RefundEvent(query=query, event_id=fields.text("id"))]
 
     def _get(self, path: str, params: Params = ()) -> Request:
         return Request("GET", path, params=params, auth=basic_auth(self.api_key, ""))
@@ -104,12 +101,9 @@ class Shift4(Connector):
         fields = Fields(body)
         if fields.word("objectType") not in (None, "refund"):
             raise errors.MappingError("objectType is not refund", field="objectType")
-        word = fields.word("status")
         return self.refund(
             fields,
-            # Shift4's own libraries compare without regard to case.
-            (word or "").lower(),
-            connector_status=word,
+            fields.word("status"),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=fields.text("charge"),
             merchant_refund_id=fields.text("metadata", self.metadata_key),

@@ -8,7 +8,7 @@ from typing import Any
 
 from refundry.auth import bearer_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import MappingError, RateLimited, RefundNotFound, RefundryError
+from refundry.errors import RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -80,9 +80,7 @@ class Stripe(Connector):
     @hookimpl
     def map_refunds(self, response: Response) -> RefundPage:
         fields = Fields(response.json())
-        items, more = fields.required_items("data"), fields.get("has_more")
-        if not isinstance(more, bool):
-            raise MappingError("has_more is missing or not true or false", field="has_more")
+        items, more = fields.required_items("data"), fields.flag("has_more")
         return page(items, self._refund, cursor=Fields(items[-1]).required("id") if more and items else None)
 
     @hookimpl

@@ -82,7 +82,9 @@ class TrueLayerSandbox(ConnectorSandbox[TrueLayer]):
             case "GET", "v3", "payments", payment, "refunds":
                 found = book.listed(connector_transaction_id=payment)
                 return json_response({"items": [_refund(refund) for refund in found]})
-            case "GET", "v3", "merchant-accounts", self.connector.merchant_account_id, "transactions":
+            case "GET", "v3", "merchant-accounts", account, "transactions":
+                if account != self.connector.merchant_account_id:
+                    raise RefundNotFound("no such merchant account in the sandbox")
                 return _render_transactions(call.params, book)
             case _:
                 raise unknown_call()

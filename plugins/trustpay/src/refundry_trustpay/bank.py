@@ -13,7 +13,7 @@ from refundry.http import Event, Request, Response, Token, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
 from refundry.reading import Fields
 from refundry.signing import check_hmac
-from refundry.status import FAILED, PENDING, SUCCEEDED, UNKNOWN
+from refundry.status import FAILED, PENDING, SUCCEEDED
 from refundry_trustpay.common import DOCUMENTATION, asked_id
 
 MOST_DIGITS = 30
@@ -36,7 +36,6 @@ class TrustPayBank(Connector):
         "Rejected": FAILED,
     }
     unmapped = {"Chargebacked": "a dispute about a payment"}
-
     refusals = {
         "1132003": (errors.AuthenticationError, "check project_id and secret_key"),
         "1132005": (errors.RefundNotFound, "no such transaction in this project"),
@@ -45,6 +44,7 @@ class TrustPayBank(Connector):
         "1133002": (errors.RefundNotFound, "no such payment request in this project"),
         "": (errors.ConnectorError, "check the identifier"),
     }
+
     project_id: str = setting(help="Project ID (PID)")
     secret_key: str = setting(secret=True, help="Secret key of the project")
     webhook_secret: Secrets = signing_secrets(help="Key that notifications are signed with")
@@ -67,19 +67,17 @@ class TrustPayBank(Connector):
         direction, word = fields.word("CreditDebitIndicator"), fields.word("Status")
         if direction == "CRDT":
             raise errors.NotARefund("this is a payment: give the id that TrustPay gave to the refund")
-        is_known = word != "Refunded" or direction == "DBIT"
-        status = self.status_of(word) if is_known else UNKNOWN
         reason = fields.at("StatusReasonInformation", "Reason")
-        failure = ErrorInfo.of(code=reason.text("Code"), message=reason.text("RejectReason"))
-        return Refund(
+        return self.refund(
+            fields,
+            # "Refunded" counts of money that went out alone.
+            word if word != "Refunded" or direction == "DBIT" else None,
+            connector_status=word,
+            failure=ErrorInfo.of(code=reason.text("Code"), message=reason.text("RejectReason")),
             connector_refund_id=fields.required("References", "PaymentRequestId"),
             connector_transaction_id=query.connector_transaction_id,
             merchant_refund_id=fields.text("References", "MerchantReference"),
-            status=status,
-            connector_status=word,
-            error=failure if status is FAILED else None,
             refund_amount=fields.decimal_money("Amount", "Amount", currency=fields.text("Amount", "Currency")),
-            problems=fields.problems,
         )
 
     @hookimpl
@@ -120,13 +118,12 @@ def _leaves(body: object) -> Iterator[object]:
     """Every value at any depth, without the names."""
     rest = [body]
     while rest:
-        value = rest.pop()
-        match value:
-            case dict():
-                rest.extend(value.values())
-            case list():
-                rest.extend(value)
-            case _:
+        match rest.pop():
+            case dict() as members:
+                rest.extend(members.values())
+            case list() as items:
+                rest.extend(items)
+            case value:
                 yield value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 from refundry.auth import header_auth
 from refundry.connector import Connector, setting
@@ -71,15 +72,13 @@ class TrustPayCards(Connector):
             # The same call answers for payments, which look alike.
             raise MappingError("TrustPay answered with another instance", field="instanceId")
         word = self._word(fields.word("paymentStatus"))
-        status = self.status_of(word)
         text = fields.text("paymentDescription") or fields.text("description")
-        return Refund(
+        return self.refund(
+            fields,
+            word,
+            failure=ErrorInfo(code=word, message=text) if text else None,
             connector_refund_id=refund_id,
             connector_transaction_id=query.connector_transaction_id,
-            status=status,
-            connector_status=word,
-            error=ErrorInfo(code=word, message=text) if status is FAILED and text else None,
-            problems=fields.problems,
         )
 
     @hookimpl
@@ -92,7 +91,6 @@ class TrustPayCards(Connector):
 
     def _word(self, code: str | None) -> str | None:
         """The code, or the beginning that the table has for it."""
-        if code is None or code in self.statuses or not CODE.fullmatch(code):
+        if code is None or not CODE.fullmatch(code):
             return code
-        starred = (word for word in self.statuses if word.endswith("*"))
-        return next((word for word in starred if code.startswith(word[:-1])), code)
+        return next((word for word in self.statuses if fnmatchcase(code, word)), code)

@@ -9,9 +9,9 @@ from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, each_event, page
+from refundry.reading import Fields, asked_refund, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure, own_id
 
 MOST_FOUND = 100
 
@@ -67,7 +67,7 @@ class WorldlineConnect(WorldlinePlatform):
         body = response.json()
         if not query.connector_refund_id:
             items = Fields(body).required_items("refunds")
-            body = asked_item(query, items, _reference).value
+            body = asked_refund(query, items, own_id=own_id, reference=_reference).value
         return self._refund(body, query.connector_transaction_id)
 
     @hookimpl
@@ -96,19 +96,17 @@ class WorldlineConnect(WorldlinePlatform):
 
     def _refund(self, body: object, payment: str | None) -> Refund:
         fields = Fields(body)
-        word = fields.word("status")
         currency = fields.text("refundOutput", "amountOfMoney", "currencyCode")
-        return Refund(
+        return self.refund(
+            fields,
+            fields.word("status"),
+            error=failure(fields),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
             merchant_refund_id=_reference(fields),
-            status=self.status_of(word),
-            connector_status=word,
-            error=failure(fields),
             refund_amount=fields.minor_money(
                 "refundOutput", "amountOfMoney", "amount", currency=currency, exponents=hundredths(currency)
             ),
-            problems=fields.problems,
         )
 
 

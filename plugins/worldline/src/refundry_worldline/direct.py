@@ -9,9 +9,9 @@ from refundry.errors import MappingError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, each_event, page
+from refundry.reading import Fields, asked_refund, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, asked_item, event_items, failure
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure, own_id
 
 # Words that have no code of their own.
 WITHOUT_CODE = ("CREATED", "CANCELLED")
@@ -62,7 +62,7 @@ class WorldlineDirect(WorldlinePlatform):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         items = Fields(response.json()).required_items("refunds")
-        asked = asked_item(query, items, _reference)
+        asked = asked_refund(query, items, own_id=own_id, reference=_reference)
         return self._refund(asked.value, _payment_of(query))
 
     @hookimpl
@@ -96,18 +96,16 @@ class WorldlineDirect(WorldlinePlatform):
 
     def _refund(self, body: object, payment: str | None) -> Refund:
         fields = Fields(body)
-        condition = _condition(fields)
         currency = fields.text("refundOutput", "amountOfMoney", "currencyCode")
-        return Refund(
+        return self.refund(
+            fields,
+            _condition(fields),
+            error=failure(fields),
             connector_refund_id=fields.required("id"),
             connector_transaction_id=payment,
             merchant_refund_id=_reference(fields),
-            status=self.status_of(condition),
-            connector_status=condition,
-            error=failure(fields),
             # An event about a "payment" has its amount elsewhere, and does not say whose it is.
             refund_amount=fields.minor_money("refundOutput", "amountOfMoney", "amount", currency=currency),
-            problems=fields.problems,
         )
 
 

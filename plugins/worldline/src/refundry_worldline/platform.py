@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from email.utils import format_datetime
 
 from refundry import errors
 from refundry.connector import Connector, Secrets, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest
-from refundry.model import ErrorInfo, Refund, RefundEvent, RefundQuery
+from refundry.model import ErrorInfo, Refund, RefundEvent
 from refundry.reading import Fields
 from refundry.signing import check_hmac, hmac_base64, required_header
 
@@ -66,7 +65,6 @@ class WorldlinePlatform(Connector):
         """The refund as an event tells it. A refund has no time of its own, and events come in any order."""
         merchant_id = event.text("merchantId")
         return RefundEvent(
-            query=refund.query(),
             refund=refund,
             event_id=event.text("id"),
             foreign=bool(self.merchant_id and merchant_id) and merchant_id != self.merchant_id,
@@ -108,15 +106,6 @@ def _code(error: Fields) -> str | None:
     return error.text("errorCode") or error.text("code")
 
 
-def asked_item(query: RefundQuery, items: Sequence[object], reference: Callable[[Fields], str | None]) -> Fields:
-    """The listed refund with the id of the query, else with its reference. Raises `RefundNotFound` or a kind of it."""
-    refunds = [Fields(item) for item in items]
-    if query.connector_refund_id:
-        found = [refund for refund in refunds if refund.required("id") == query.connector_refund_id]
-    else:
-        found = [refund for refund in refunds if reference(refund) == query.merchant_refund_id]
-    if len(found) > 1:
-        raise errors.AmbiguousRefund("several refunds fit: ask with connector_refund_id")
-    if not found:
-        raise errors.RefundNotFound("there is no such refund")
-    return found[0]
+def own_id(refund: Fields) -> str:
+    """The id of a listed refund."""
+    return refund.required("id")

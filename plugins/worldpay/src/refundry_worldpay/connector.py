@@ -10,33 +10,22 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from refundry import errors
 from refundry.auth import basic_auth
 from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
-from refundry.errors import AuthenticationError, ConnectorError, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest, url_path
-from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
-from refundry.reading import Fields, page
+from refundry.model import ErrorInfo, Money, Refund, RefundEvent, RefundPage, RefundQuery, Window
+from refundry.money import iso_exponent
+from refundry.reading import Fields, asked_refund, page
 from refundry.signing import check_signature, hmac_hex, required_header
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
 from refundry.times import to_iso
-from refundry_worldpay.events import event_amount, event_failure, signing_keys
-from refundry_worldpay.payments import (
-    REQUESTED,
-    EventItem,
-    asked_command,
-    first_event,
-    is_refund,
-    latest_event,
-    listed_payments,
-    next_page,
-    only_payment,
-    payment_query,
-    read_commands,
-)
+from refundry_worldpay import payments
 
 PAYMENTS = "/paymentQueries/payments"
 MEDIA_TYPE = "application/vnd.worldpay.payment-queries-v1.hal+json"
+REQUESTED = "refundRequested"
 REFUND_EVENTS = ("sentForRefund", "refunded", "refundFailed")
 REFERENCE = "merchant_transaction_id"
 
@@ -67,18 +56,19 @@ class Worldpay(Connector):
         "refundFailed": FAILED,  # the money is back with the merchant
     }
     unmapped = {
-        "Sent for Refund": "the Payments API says it of the payment as a whole, and it is not asked",
-        "Refunded": "the Payments API says it of the payment as a whole, and it is not asked",
-        "Refund failed": "the Payments API says it of the payment as a whole, and it is not asked",
+        **dict.fromkeys(
+            ("Sent for Refund", "Refunded", "Refund failed"),
+            "the Payments API says it of the payment as a whole, and it is not asked",
+        ),
         "sentForPartialRefund": "only the answer to making a refund says it",
     }
     refusals = {
-        "accessDenied": (AuthenticationError, "check username, password and the environment"),
-        "paymentNotFound": (RefundNotFound, "no such payment, or it is not shown yet"),
-        "endpointNotFound": (ConnectorError, "there is no such call: check base_url"),
-        "startDateTooOld": (ConnectorError, "it lists no payments older than one year: list a later window"),
-        "entityIsNotConfigured": (ConnectorError, "check entity"),
-        "": (ConnectorError, "check the identifiers and base_url"),
+        "accessDenied": (errors.AuthenticationError, "check username, password and the environment"),
+        "paymentNotFound": (errors.RefundNotFound, "no such payment, or it is not shown yet"),
+        "endpointNotFound": (errors.ConnectorError, "there is no such call: check base_url"),
+        "startDateTooOld": (errors.ConnectorError, "it lists no payments older than one year: list a later window"),
+        "entityIsNotConfigured": (errors.ConnectorError, "check entity"),
+        "": (errors.ConnectorError, "check the identifiers and base_url"),
     }
     identifiers = (
         frozenset({"connector_transaction_id", "connector_refund_id"}),
@@ -106,19 +96,21 @@ class Worldpay(Connector):
     def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
         fields = Fields(response.json())
         if not query.connector_transaction_id and not previous:
-            return self._payment(only_payment(fields))
-        commands, problems = read_commands(fields)
-        if problems:
+            return self._payment(payments.only_payment(payments.read_page(fields)))
+        commands = payments.commands(fields)
+        for command in commands:
             # An event that cannot be read may be the one that decides.
-            raise problems[0]
-        command = asked_command(query, commands)
-        return self._refund(fields, command, commands[command])
+            payments.is_refund(Fields(command))
+        asked = asked_refund(
+            query, commands, own_id=payments.own_id, reference=payments.reference, is_refund=payments.is_refund
+        )
+        return self._refund(fields, asked)
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
-        payments, following = _place(window, cursor)
-        if payments:
-            return self._payment(payments[0])
+        ids, following = _place(window, cursor)
+        if ids:
+            return self._payment(ids[0])
         if following:
             return self._get(PAYMENTS, parse_qsl(following))
         filters = {
@@ -131,21 +123,17 @@ class Worldpay(Connector):
 
     @hookimpl
     def map_refunds(self, window: Window, cursor: str | None, response: Response) -> RefundPage:
-        payments, following = _place(window, cursor)
+        ids, following = _place(window, cursor)
         fields = Fields(response.json())
-        if payments:
+        if ids:
             # The list has payments without their events, so the cursor goes from one to the next.
-            commands, problems = read_commands(fields)
-            refunds = {command: events for command, events in commands.items() if is_refund(events)}
-            found = page(refunds, lambda command: self._refund(fields, command, refunds[command]))
-            odd = [*found.problems, *problems]
-            return attrs.evolve(found, problems=odd, cursor=_cursor(payments[1:], following))
-        named = page(listed_payments(fields), payment_query)
-        ids = [hint.connector_transaction_id or "" for hint in named.hints]
-        return RefundPage(problems=named.problems, cursor=_cursor(ids, next_page(fields)))
+            refunds = page(payments.commands(fields), lambda command: self._refund(fields, Fields(command)))
+            return attrs.evolve(refunds, cursor=_cursor(ids[1:], following))
+        named = payments.read_page(fields)
+        return attrs.evolve(named, hints=[], cursor=_cursor(payments.payment_ids(named), payments.next_page(fields)))
 
     @hookimpl
-    def map_error(self, response: Response) -> RefundryError | None:
+    def map_error(self, response: Response) -> errors.RefundryError | None:
         if response.status_code not in (400, 401, 403, 404, 406, 415):
             return None
         code = Fields(response.json()).required("errorName")
@@ -156,7 +144,7 @@ class Worldpay(Connector):
         signed = [one.strip().split("/", 2) for one in required_header(event, "Event-Signature").split(",")]
         known = [(one[0], one[2].lower()) for one in signed if len(one) == 3 and one[1] == "SHA256"]
         secrets = [secret for key_id, _ in known for secret in self.event_signature_secret.candidates(key_id)]
-        keys = [key for secret in secrets for key in signing_keys(secret)]
+        keys = [key for secret in secrets for key in _signing_keys(secret)]
         check_signature([hmac_hex(key, event.body) for key in keys], [signature for _, signature in known])
         return True
 
@@ -164,17 +152,16 @@ class Worldpay(Connector):
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
         fields = Fields(event.json())
         details = fields.at("eventDetails")
-        word = details.word("type") or ""
+        word, refusal = details.word("type"), details.at("refund", "refusal")
         if word not in REFUND_EVENTS or details.text("classification") != "payment":
             return []
-        refund = Refund(
+        refund = self.refund(
+            fields,
+            word,
+            failure=ErrorInfo.of(code=refusal.text("code"), message=refusal.text("description")),
             merchant_refund_id=details.text("reference"),
-            status=self.statuses[word],
-            connector_status=word,
-            error=event_failure(details) if self.statuses[word] is FAILED else None,
-            refund_amount=event_amount(details),
+            refund_amount=_event_amount(details),
             metadata={REFERENCE: details.required("transactionReference")},
-            problems=fields.problems,
         )
         return [RefundEvent(refund=refund, event_id=fields.text("eventId"))]
 
@@ -182,42 +169,58 @@ class Worldpay(Connector):
         return self._get(PAYMENTS + url_path(payment_id))
 
     def _get(self, path: str, params: Params = ()) -> Request:
-        return Request("GET", path, params=params, headers={"Accept": MEDIA_TYPE}, auth=self._authenticate)
-
-    def _authenticate(self, request: WireRequest, moment: Moment) -> WireRequest:
-        return basic_auth(self.username, self.password)(request, moment)
+        auth = basic_auth(self.username, self.password)
+        return Request("GET", path, params=params, headers={"Accept": MEDIA_TYPE}, auth=auth)
 
     def _reach_back(self, window: Window, request: WireRequest, moment: Moment) -> WireRequest:
         # How far it may reach is known when it is sent: a start that is too long ago would be refused.
         since = max(window.since - LOOK_BACK, min(window.since, moment.now - FURTHEST))
-        return self._authenticate(request.with_params({"startDate": to_iso(since, "seconds")}), moment)
+        dated = request.with_params({"startDate": to_iso(since, "seconds")})
+        return basic_auth(self.username, self.password)(dated, moment)
 
-    def _refund(self, payment: Fields, command: str, events: Sequence[EventItem]) -> Refund:
-        problems: list[str] = []
-        first = Fields(first_event(events), where="events", problems=problems)
-        latest = Fields(latest_event(events), where="events", problems=problems)
-        word = latest.required("eventName")
-        created, updated = first.iso_time("timestamp"), latest.iso_time("timestamp")
-        return Refund(
-            connector_refund_id=command,
+    def _refund(self, payment: Fields, command: Fields) -> Refund:
+        if not payments.is_refund(command):
+            raise errors.NotARefund("this command is no refund")
+        events = command.objects("events")
+        # The request has the amount and the reference; without it, they are not shown.
+        requested = next((event for event in events if event.get("eventName") == REQUESTED), Fields({}))
+        latest = payments.latest(events)
+        created, updated = requested.iso_time("timestamp"), latest.iso_time("timestamp")
+        return self.refund(
+            command,
+            latest.required("eventName"),
+            connector_refund_id=command.required("id"),
             connector_transaction_id=payment.required("paymentId"),
-            merchant_refund_id=first.text("refundReference"),
-            status=self.status_of(word),
-            connector_status=word,
-            refund_amount=first.minor_money("value", "amount", currency=first.text("value", "currency")),
+            merchant_refund_id=requested.text("refundReference"),
+            refund_amount=requested.minor_money("value", "amount", currency=requested.text("value", "currency")),
             created_at=created,
             updated_at=updated if updated != created else None,
-            problems=tuple(dict.fromkeys(problems)),
         )
 
 
 def _place(window: Window, cursor: str | None) -> tuple[list[str], str]:
     """Which payments are to be read next, and the query of the page after them."""
-    if cursor is None:
-        return [window.connector_transaction_id] if window.connector_transaction_id else [], ""
-    payments, following = json.loads(cursor)
-    return payments, following
+    payment = window.connector_transaction_id
+    ids, following = json.loads(cursor) if cursor else ([payment] if payment else [], "")
+    return ids, following
 
 
-def _cursor(payments: Sequence[str], following: str) -> str | None:
-    return json.dumps([payments, following]) if payments or following else None
+def _cursor(ids: Sequence[str], following: str) -> str | None:
+    return json.dumps([ids, following]) if ids or following else None
+
+
+def _signing_keys(secret: str) -> list[bytes]:
+    """What the shared secret may be as a key: the documents do not say whether it is text or hex."""
+    try:
+        return [secret.encode(), bytes.fromhex(secret)]
+    except ValueError:
+        return [secret.encode()]
+
+
+def _event_amount(details: Fields) -> Money | None:
+    currency = details.text("amount", "currencyCode")
+    if currency and iso_exponent(currency.upper()) != 2:
+        # Documented as a number with two decimals, which in queries it has only where the currency has them.
+        details.problem("amount.value: its unit is not clear in this currency")
+        return None
+    return details.minor_money("amount", "value", currency=currency)

@@ -1,81 +1,73 @@
-"""What a payment of Access Worldpay says about its refunds: the events of one command are one refund."""
+"""What Worldpay says of payments: the events of one command of a payment are one refund."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from refundry.errors import AmbiguousRefund, MappingError, NotARefund, RefundNotFound
-from refundry.model import RefundQuery
-from refundry.reading import Fields
-
-REQUESTED = "refundRequested"
-
-EventItem = Mapping[str, Any]
+from refundry import errors
+from refundry.model import RefundPage, RefundQuery
+from refundry.reading import Fields, page
 
 
-def read_commands(payment: Fields) -> tuple[dict[str, list[EventItem]], list[MappingError]]:
-    """The events of each command, and what could not be read."""
-    commands: dict[str, list[EventItem]] = {}
-    problems = []
+def commands(payment: Fields) -> list[dict[str, Any]]:
+    """The events of each command, which are those of one refund, or of something else that was asked for."""
+    events: dict[object, list[Any]] = {}
     for number, item in enumerate(payment.required_items("events")):
-        try:
-            event = Fields(item, where=f"events.{number}")
-            named_refund = event.required("eventName").startswith("refund")
-            command = event.required("commandId") if named_refund else event.text("commandId")
-        except MappingError as error:
-            problems.append(error)
-        else:
-            commands.setdefault(command or "", []).append(event.value)
-    return commands, problems
+        # What names no command, and what cannot be read, stands for itself.
+        command = item.get("commandId") if isinstance(item, Mapping) else None
+        events.setdefault(command if isinstance(command, str) and command else number, []).append(item)
+    return [{"id": command if isinstance(command, str) else None, "events": own} for command, own in events.items()]
 
 
-def is_refund(events: Sequence[EventItem]) -> bool:
-    """Whether a command is a refund, whatever later events of it are called."""
-    return any(str(event["eventName"]).startswith("refund") for event in events)
+def is_refund(command: Fields) -> bool:
+    """Whether a command is a refund, whatever later events of it are called. Raises `MappingError` for an odd one."""
+    names = [event.required("eventName") for event in command.objects("events")]
+    return any(name.startswith("refund") for name in names) and bool(command.required("id"))
 
 
-def asked_command(query: RefundQuery, commands: Mapping[str, Sequence[EventItem]]) -> str:
-    """The command that is the refund of this query. Raises `RefundNotFound` or one of its kinds."""
-    refunds = {command: events for command, events in commands.items() if is_refund(events)}
-    if query.connector_refund_id:
-        found = [command for command in refunds if command == query.connector_refund_id]
-    elif query.merchant_refund_id:
-        found = [command for command, events in refunds.items() if _has_reference(events, query.merchant_refund_id)]
-    else:
-        found = list(refunds)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise AmbiguousRefund("the payment has several such refunds: ask with connector_refund_id")
-    if query.connector_refund_id in commands:
-        raise NotARefund("this id belongs to a command that is no refund")
-    raise RefundNotFound("the payment has no such refund, or does not show it yet; a full refund has no reference")
+def own_id(command: Fields) -> str | None:
+    """The id of a command."""
+    return command.text("id")
 
 
-def latest_event(events: Sequence[EventItem]) -> EventItem:
+def reference(command: Fields) -> str | None:
+    """The merchant's reference, which a full refund does not have."""
+    return next(filter(None, (event.text("refundReference") for event in command.objects("events"))), None)
+
+
+def latest(events: Sequence[Fields]) -> Fields:
     """The event that counts. Raises `MappingError` where the order of several cannot be told."""
     if len(events) == 1:
         return events[0]
-    order = []
-    for number, event in enumerate(events):
-        time = Fields(event).iso_time("timestamp")
-        if time is None:
-            raise MappingError("an event of the refund has no time, so the last one is not known", field="timestamp")
-        order.append((time, number))
-    return events[max(order)[1]]
+    times = [event.iso_time("timestamp") for event in events]
+    if None in times:
+        raise errors.MappingError("an event has no time, so the last one is not known", field="timestamp")
+    return max(zip(times, range(len(events)), events, strict=True))[2]
 
 
-def first_event(events: Sequence[EventItem]) -> EventItem:
-    """The request for the refund, which has its amount and reference; empty where it is not shown."""
-    return next((event for event in events if event["eventName"] == REQUESTED), {})
-
-
-def listed_payments(fields: Fields) -> list[Any]:
-    """The payments of a page."""
+def read_page(fields: Fields) -> RefundPage:
+    """A page of payments, each as what names it."""
     # An empty list may come without "_embedded", and never without its link to itself.
     fields.at("_links").required("self", "href")
-    return fields.items("_embedded", "payments")
+    items = fields.items("_embedded", "payments")
+    return page(items, lambda item: RefundQuery(connector_transaction_id=Fields(item).required("paymentId")))
+
+
+def payment_ids(payments: RefundPage) -> list[str]:
+    """The ids of the payments of a page."""
+    return [hint.connector_transaction_id or "" for hint in payments.hints]
+
+
+def only_payment(payments: RefundPage) -> str:
+    """The id of the one payment of a page. Raises `RefundNotFound`, `AmbiguousRefund` or `MappingError`."""
+    if payments.problems:
+        raise payments.problems[0]
+    if len(payments.hints) > 1:
+        raise errors.AmbiguousRefund("several payments have this reference: ask with connector_transaction_id")
+    if not payments.hints:
+        raise errors.RefundNotFound("no payment has this reference, or it is not shown yet")
+    return payment_ids(payments)[0]
 
 
 def next_page(fields: Fields) -> str:
@@ -84,24 +76,5 @@ def next_page(fields: Fields) -> str:
         return ""
     query = fields.required("_links", "next", "href").partition("?")[2]
     if not query:
-        raise MappingError("the link to the next page has no query", field="_links.next.href")
+        raise errors.MappingError("the link to the next page has no query", field="_links.next.href")
     return query
-
-
-def payment_query(item: object) -> RefundQuery:
-    """What names one listed payment."""
-    return RefundQuery(connector_transaction_id=Fields(item).required("paymentId"))
-
-
-def only_payment(fields: Fields) -> str:
-    """The id of the one payment of a page. Raises `RefundNotFound` or `AmbiguousRefund`."""
-    payments = listed_payments(fields)
-    if not payments:
-        raise RefundNotFound("no payment has this reference, or it is not shown yet")
-    if len(payments) > 1:
-        raise AmbiguousRefund("several payments have this reference: ask with connector_transaction_id")
-    return Fields(payments[0]).required("paymentId")
-
-
-def _has_reference(events: Sequence[EventItem], reference: str) -> bool:
-    return any(event.get("refundReference") == reference for event in events)

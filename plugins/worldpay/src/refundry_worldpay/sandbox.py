@@ -19,8 +19,7 @@ from refundry.signing import hmac_hex
 from refundry.status import FAILED
 from refundry.times import from_iso, to_iso
 from refundry.writing import iso_of
-from refundry_worldpay.connector import MEDIA_TYPE, PAYMENTS, REFUND_EVENTS, Worldpay
-from refundry_worldpay.payments import REQUESTED
+from refundry_worldpay.connector import MEDIA_TYPE, PAYMENTS, REFUND_EVENTS, REQUESTED, Worldpay
 
 
 def _error(status_code: int, code: str) -> Response:

@@ -19,7 +19,7 @@ from refundry.errors import (
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, no_webhook, part, unknown_call
 from refundry.times import to_iso
 from refundry.writing import currency_of, iso_of
 from refundry_xendit.connector import V3, V3_PAYMENT, Xendit
@@ -88,7 +88,7 @@ class XenditSandbox(ConnectorSandbox[Xendit]):
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         if word not in EVENTS:
-            raise ConnectorError("Xendit sends no webhook for this status")
+            raise no_webhook()
         business = self.connector.for_user_id or BUSINESS
         envelope = {"event": EVENTS[word], "business_id": business, "created": to_iso(moment.now)}
         headers = {"X-Callback-Token": self.connector.callback_token.every()[0]}
