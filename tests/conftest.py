@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -29,6 +30,13 @@ def _guarded_getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
     if name not in (*LOOPBACK, None, ""):
         raise socket.gaierror(f"a test asked the DNS for {name}")
     return _getaddrinfo(host, *rest, **named)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage no more in what was imported and collected: it stays, and looking took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -43,9 +43,14 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return name, record(name, tmp_path_factory.mktemp("cassettes"))
 
 
+@pytest.fixture(scope="module")
+def stripe_paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return record("stripe", tmp_path_factory.mktemp("stripe"))
+
+
 @pytest.fixture
-def stripe(tmp_path: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: read_cassette(path) for path in record("stripe", tmp_path)}
+def stripe(stripe_paths: list[Path]) -> dict[str, dict[str, Any]]:
+    return {path.stem: read_cassette(path) for path in stripe_paths}
 
 
 def test_every_connector_has_its_scenarios(recorded: tuple[str, list[Path]]) -> None:

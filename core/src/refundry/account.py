@@ -91,8 +91,9 @@ class Account:
         for secret in (*self.secrets, *more):
             if secret and len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
-        printable = "".join(letter if letter.isprintable() else " " for letter in text)
-        return printable if len(printable) <= 300 else f"{printable[:297]}..."
+        if not text.isprintable():
+            text = "".join(letter if letter.isprintable() else " " for letter in text)
+        return text if len(text) <= 300 else f"{text[:297]}..."
 
     def _instead(self, operation: Operation) -> str:
         others = [name for name in ("get", "list", "webhook") if name != operation and self.can(name)]

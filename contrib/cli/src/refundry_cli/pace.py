@@ -29,10 +29,10 @@ class PacedClock:
         self._awake = workers
         self._pace = pace
         """How many seconds pass in one of the machine's."""
-        self._sleepers: list[tuple[float, int]] = []
-        """When each wakes, and its number, for several may wake at one moment."""
+        self._sleepers: list[tuple[float, int, threading.Event]] = []
+        """When each wakes, its number, for several may wake at one moment, and what wakes it and no other."""
         self._numbers = itertools.count()
-        self._change = threading.Condition()
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -41,16 +41,15 @@ class PacedClock:
         return self._clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        with self._change:
-            sleeper = (self.monotonic() + seconds, next(self._numbers))
-            heapq.heappush(self._sleepers, sleeper)
+        woken = threading.Event()
+        with self._lock:
+            heapq.heappush(self._sleepers, (self.monotonic() + seconds, next(self._numbers), woken))
             self._rest()
-            while sleeper in self._sleepers:
-                self._change.wait()
+        woken.wait()
 
     def leave(self) -> None:
         """One worker has nothing more to do."""
-        with self._change:
+        with self._lock:
             self._rest()
 
     def _rest(self) -> None:
@@ -64,6 +63,6 @@ class PacedClock:
             time.sleep(seconds / self._pace)
             self._clock.move(timedelta(seconds=max(seconds, _LEAST)))
         while self._sleepers and self._sleepers[0][0] <= until:
-            heapq.heappop(self._sleepers)
+            _, _, woken = heapq.heappop(self._sleepers)
             self._awake += 1
-        self._change.notify_all()
+            woken.set()

@@ -25,6 +25,8 @@ from refundry.plugins import connector_hooks
 from refundry.testing.cases import Cases
 from refundry.testing.wiring import FakeClock, sandbox_of
 
+# The one in C, where there is one, reads the same ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS = ("documented shape", "recorded")
 REDACTED = "REDACTED"
 SCENARIOS: dict[Operation, set[str]] = {
@@ -49,7 +51,7 @@ _DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])")
 
 def read_cassette(path: Path) -> dict[str, Any]:
     """The whole file, head and interactions."""
-    loaded = yaml.safe_load(path.read_text())
+    loaded = yaml.load(path.read_text(), _LOADER)  # noqa: S506  both are safe loaders
     assert isinstance(loaded, dict), f"{path.name} is no cassette"
     return loaded
 

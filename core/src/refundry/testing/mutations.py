@@ -62,6 +62,11 @@ ODD_BODIES: tuple[bytes, ...] = (
 )
 
 
+# The shortcuts of the module json would make one of these for each of many thousand bodies.
+_DECODER = json.JSONDecoder(parse_float=Decimal)
+_ENCODER = json.JSONEncoder(default=float)
+
+
 def mutated_bodies(body: bytes, count: int, chance: Random) -> Iterator[bytes]:
     """So many bodies that differ from this one: odd ones, then values dropped, replaced or moved, and bytes cut."""
     yield from ODD_BODIES[:count]
@@ -97,18 +102,18 @@ def replace_one_item(body: bytes, item: Any) -> bytes:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal)
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except ValueError:
         return None
 
 
 def _dump(document: Any) -> bytes:
-    return json.dumps(document, default=float).encode()
+    return _ENCODER.encode(document).encode()
 
 
 def _mutated(changed: Any, chance: Random) -> bytes:
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        places = list(_places(changed))
+        places = _places(changed)
         if not places:
             break
         parent, key = chance.choice(places)
@@ -162,8 +167,16 @@ def _broken(body: bytes, chance: Random) -> bytes:
     return body[:cut] + bytes([chance.randrange(256)]) + body[cut + 1 :]
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    keys: Any = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    for key in list(keys):
-        yield value, key
-        yield from _places(value[key])
+def _places(document: Any) -> list[tuple[Any, Any]]:
+    """Every value within, as what holds it and its key there, each before what is in it."""
+    found: list[tuple[Any, Any]] = []
+
+    def look(holder: Any) -> None:
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            found.append((holder, key))
+            if isinstance(value, dict | list):
+                look(value)
+
+    if isinstance(document, dict | list):
+        look(document)
+    return found
