@@ -56,6 +56,12 @@ def test_what_is_odd_becomes_none_and_a_problem() -> None:
     assert fields.minor_money("absent", currency=None) is None
 
 
+def test_what_is_read_twice_is_one_problem() -> None:
+    fields = Fields({"time": "odd"})
+    assert (fields.iso_time("time"), fields.iso_time("time")) == (None, None)
+    assert fields.problems == ("time: the time is not ISO 8601",)
+
+
 def test_problems_of_a_part_are_those_of_the_whole() -> None:
     fields = Fields(BODY)
     assert fields.at("object").unix_time("inner") is None

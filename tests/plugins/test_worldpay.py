@@ -113,6 +113,12 @@ def test_without_times_the_last_event_is_not_guessed() -> None:
         mapped(event(), event("refundRequestSubmissionFailed", timestamp=None))
 
 
+def test_the_odd_time_of_an_only_event_is_one_problem() -> None:
+    refund = mapped(event(timestamp="odd"))
+    assert (refund.status, refund.created_at, refund.updated_at) == (PENDING, None, None)
+    assert refund.problems == ("refund.events.timestamp: the time is not ISO 8601",)
+
+
 def test_what_the_payment_says_is_not_what_the_refund_says() -> None:
     fields = {"lastEvent": "Refunded", "events": [event()]}
     refund = HOOKS.map_refund(RefundQuery(connector_transaction_id=PAYMENT), answered({**payment(), **fields}), ())

@@ -147,8 +147,9 @@ class Fields:
             return None
 
     def problem(self, text: str) -> None:
-        """Report what could not be read; the text must not hold the value."""
-        self._problems.append(text)
+        """Report what could not be read, once however often it is read; the text must not hold the value."""
+        if text not in self._problems:
+            self._problems.append(text)
 
     def _money(
         self, convert: Callable[[object, str], Money], path: tuple[str, ...], currency: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from refundry import errors
 from refundry.auth import basic_auth, bearer_auth, client_credentials_request, read_oauth_token, token_auth
@@ -87,7 +87,9 @@ class Checkout(Connector):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
         actions = _actions([*previous, response][0])
-        action = asked_refund(query, actions, own_id=_own_id, reference=_reference, is_refund=_is_refund)
+        action = asked_refund(
+            query, actions, own_id=_own_id, reference=lambda action: action.text("reference"), is_refund=_is_refund
+        )
         if not previous and not query.currency:
             return self._get(query.connector_transaction_id)
         currency = query.currency or Fields(response.json()).text("currency")
@@ -146,8 +148,10 @@ class Checkout(Connector):
         data = fields.at("data")
         refund_id, currency = data.required("action_id"), data.text("currency")
         refund = self._refund(data, kind, refund_id, data.text("id"), currency)
+        # The second name is that of older accounts.
+        made_at = fields.iso_time("created_on") or fields.iso_time("timestamp")
         # An event is made seconds after what it tells: so dated, a pending one would outdate the outcome of a get.
-        occurred_at = None if refund.processed_at else _made_at(fields)
+        occurred_at = None if refund.processed_at else made_at
         return [RefundEvent(refund=refund, event_id=fields.text("id"), occurred_at=occurred_at)]
 
     def _get(self, payment: str | None, *rest: str) -> Request:
@@ -188,10 +192,6 @@ def _own_id(action: Fields) -> str:
     return action.required("id")
 
 
-def _reference(action: Fields) -> str | None:
-    return action.text("reference")
-
-
 # An older page of the documents shows one id on a refund and on a capture: the type decides.
 def _is_refund(action: Fields) -> bool:
     return action.required("type") == "Refund"
@@ -204,8 +204,3 @@ def _condition(action: Fields) -> str:
     if isinstance(approved, bool):
         return f"approved={str(approved).lower()}"
     return f'approved="{action.required("approved")}"'
-
-
-def _made_at(event: Fields) -> datetime | None:
-    # The second name is that of older accounts.
-    return event.iso_time("created_on") or event.iso_time("timestamp")

@@ -9,7 +9,7 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_hex
 from refundry.status import FAILED, PENDING, SUCCEEDED, RefundStatus
 from refundry.times import to_iso
@@ -95,10 +95,10 @@ class CheckoutSandbox(ConnectorSandbox[Checkout]):
         }
         body = encode_json({**envelope, "data": filled(data)})
         key = self.connector.webhook_signature_key.candidates()[0]
-        headers = {"Content-Type": "application/json", "Cko-Signature": hmac_hex(key.encode(), body)}
+        headers = {"Cko-Signature": hmac_hex(key.encode(), body)}
         if self.connector.webhook_authorization:
             headers["Authorization"] = self.connector.webhook_authorization
-        return Event(headers=headers, body=body, received_at=moment.now)
+        return json_event(body, moment, headers)
 
 
 def _payment(payment: str, refunds: list[Refund]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from refundry.model import Refund
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.signing import hmac_base64
 from refundry.times import from_unix
-from refundry.writing import iso_of
+from refundry.writing import filled, iso_of
 from refundry_fiserv.connector import Fiserv
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -20,8 +20,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 def _error(status_code: int, kind: str, code: str | None, message: str) -> Response:
     details = {"transactionProcessingDetails": {"apiTraceId": "refundrysandboxtrace"}}
-    facts = {"type": kind, "code": code, "message": message}
-    error = {name: value for name, value in facts.items() if value}
+    error = filled({"type": kind, "code": code, "message": message})
     return json_response({"gatewayResponse": details, "error": [error]}, status_code)
 
 

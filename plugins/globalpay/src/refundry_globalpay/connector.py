@@ -82,10 +82,7 @@ class GlobalPay(Connector):
 
     @hookimpl
     def map_refund(self, response: Response) -> Refund:
-        fields = Fields(response.json())
-        if fields.required("type") != "REFUND":
-            raise NotARefund("this id belongs to a transaction that is no refund, probably to the payment")
-        return self._refund(fields)
+        return self._refund(response.json())
 
     @hookimpl
     def fetch_refunds(self, window: Window, cursor: str | None) -> Request:
@@ -112,7 +109,7 @@ class GlobalPay(Connector):
         # Pages may be shorter than asked for.
         size = fields.text("paging", "page_size") or str(window.page_size)
         is_last = not items or (_is_number(total) and _is_number(size) and number * int(size) >= int(total or 0))
-        return page(items, self._listed, cursor=None if is_last else str(number + 1))
+        return page(items, self._refund, cursor=None if is_last else str(number + 1))
 
     @hookimpl
     def fetch_token(self) -> Request:
@@ -143,10 +140,10 @@ class GlobalPay(Connector):
 
     @hookimpl
     def map_event(self, event: Event) -> Sequence[RefundEvent]:
-        fields = Fields(event.json())
-        if fields.word("type") != "REFUND":
+        body = event.json()
+        if Fields(body).word("type") != "REFUND":
             return []
-        return [RefundEvent(refund=self._refund(fields))]
+        return [RefundEvent(refund=self._refund(body))]
 
     def _log_in(self, request: WireRequest, moment: Moment) -> WireRequest:
         secret = _digest(moment.nonce.encode(), self.app_key)
@@ -158,11 +155,10 @@ class GlobalPay(Connector):
         path = url_path(*partner, "transactions", *transaction)
         return Request("GET", path, params=params, headers={"X-GP-Version": VERSION}, auth=token_auth)
 
-    def _listed(self, item: object) -> Refund | None:
-        fields = Fields(item)
-        return self._refund(fields) if fields.required("type") == "REFUND" else None
-
-    def _refund(self, fields: Fields) -> Refund:
+    def _refund(self, body: object) -> Refund:
+        fields = Fields(body)
+        if fields.required("type") != "REFUND":
+            raise NotARefund("this id belongs to a transaction that is no refund, probably to the payment")
         refund_id, payment = fields.required("id"), fields.text("parent_resource_id")
         return self.refund(
             fields,

@@ -98,8 +98,12 @@ class Klarna(Connector):
         answer = Fields(response.json())
         if _is_complete(query):
             return self._refund(answer, query.connector_transaction_id, query.currency)
-        refunds = answer.required_items("refunds")
-        refund = asked_refund(query, refunds, own_id=_own_id, reference=lambda item: item.text("reference"))
+        refund = asked_refund(
+            query,
+            answer.required_items("refunds"),
+            own_id=lambda item: item.required("refund_id"),
+            reference=lambda item: item.text("reference"),
+        )
         return self._refund(refund, answer.required("order_id"), answer.text("purchase_currency"))
 
     @hookimpl
@@ -168,10 +172,6 @@ class Klarna(Connector):
 def _is_complete(query: RefundQuery) -> bool:
     """Whether the refund can be asked for by itself: alone it has no currency, and needs its own id."""
     return bool(query.connector_refund_id and query.currency)
-
-
-def _own_id(refund: Fields) -> str:
-    return refund.required("refund_id")
 
 
 def _returned(item: object) -> RefundQuery | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Any
 
+from refundry.auth import basic_credentials
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
 from refundry.http import Response
@@ -13,7 +13,7 @@ from refundry.model import Refund
 from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
 from refundry.times import from_iso, to_iso
-from refundry.writing import currency_of, filled, minor_of
+from refundry.writing import currency_of, filled, iso_of, minor_of
 from refundry_klarna.connector import REFUNDED, Klarna
 
 SALE = {"type": "SALE", "amount": 100_000, "order_id": "5a11d000-0000-4000-8000-000000000000", "purchase_country": "SE"}
@@ -46,8 +46,8 @@ class KlarnaSandbox(ConnectorSandbox[Klarna]):
     @hookimpl
     def check_call(self, call: Call) -> None:
         connector = self.connector
-        pair = base64.b64encode(f"{connector.username}:{connector.password}".encode()).decode()
-        if call.header("Authorization") not in (f"Basic {pair}", f"Basic {connector.api_key or pair}"):
+        pair = basic_credentials(connector.username or "", connector.password or "")
+        if call.header("Authorization") not in (pair, f"Basic {connector.api_key}" if connector.api_key else pair):
             raise AuthenticationError("the credentials are not the sandbox's", status_code=401)
 
     @hookimpl
@@ -87,16 +87,16 @@ def _order(refunds: list[Refund]) -> dict[str, Any]:
 
 
 def _refund(refund: Refund) -> dict[str, Any]:
-    is_made = refund.connector_status == REFUNDED and refund.created_at
-    facts: dict[str, Any] = {
-        "refund_id": refund.connector_refund_id,
-        "reference": refund.merchant_refund_id,
-        "refunded_amount": minor_of(refund),
-        "refunded_at": to_iso(refund.created_at) if is_made and refund.created_at else None,
-        "description": refund.refund_reason,
-        "order_lines": [],
-    }
-    return filled(facts)
+    return filled(
+        {
+            "refund_id": refund.connector_refund_id,
+            "reference": refund.merchant_refund_id,
+            "refunded_amount": minor_of(refund),
+            "refunded_at": iso_of(refund.created_at) if refund.connector_status == REFUNDED else None,
+            "description": refund.refund_reason,
+            "order_lines": [],
+        }
+    )
 
 
 def _paid(refund: Refund, book: Book) -> datetime:

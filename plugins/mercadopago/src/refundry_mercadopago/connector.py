@@ -116,7 +116,8 @@ class MercadoPago(Connector):
     def map_error(self, response: Response) -> errors.RefundryError | None:
         if not 400 <= response.status_code < 500 or response.status_code == 429:
             return None
-        code = _code(Fields(response.json()))
+        fields = Fields(response.json())
+        code = fields.first("cause").text("code") or fields.text("error")
         return self.refusal(code, response.status_code, code=code)
 
     @hookimpl
@@ -150,8 +151,7 @@ class MercadoPago(Connector):
         return [RefundEvent(query=RefundQuery(connector_transaction_id=payment), event_id=fields.text("id"))]
 
     def _get(self, payment: str | None, *rest: str | None) -> Request:
-        path = url_path("v1", "payments", payment, *rest)
-        return Request("GET", path, auth=bearer_auth(self.access_token))
+        return Request("GET", url_path("v1", "payments", payment, *rest), auth=bearer_auth(self.access_token))
 
     def _listed(self, pair: tuple[object, object]) -> Refund:
         payment = Fields(pair[0], where="payment")
@@ -187,10 +187,6 @@ def _has_no_refunds(payment: object) -> bool:
         return False
     amount = payment.get("transaction_amount_refunded")
     return not (isinstance(amount, int | Decimal) and amount > 0)
-
-
-def _code(fields: Fields) -> str | None:
-    return fields.first("cause").text("code") or fields.text("error")
 
 
 def _signed(payment: str, request_id: str | None, sent: str) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any
 
 from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimited, RefundNotFound, RefundryError
 from refundry.hookspecs import hookimpl
-from refundry.http import Event, Moment, Response, encode_json, encode_query
+from refundry.http import Event, Moment, Response, encode_query
 from refundry.model import Refund
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_hex
 from refundry.writing import decimal_of
 from refundry_mercadopago.connector import MercadoPago
@@ -84,14 +84,14 @@ class MercadoPagoSandbox(ConnectorSandbox[MercadoPago]):
             "action": "payment.updated",
             "data": {"id": payment},
         }
-        headers = {"Content-Type": "application/json", "x-request-id": moment.nonce}
+        headers = {"x-request-id": moment.nonce}
         secrets = self.connector.webhook_secret.every()
         if secrets:
             text = f"id:{payment};request-id:{moment.nonce};ts:{sent};"
             headers["x-signature"] = f"ts={sent},v1={hmac_hex(secrets[0].encode(), text.encode())}"
         address = self.connector.webhook_url or "https://merchant.example/webhooks"
         url = f"{address}?{encode_query({'data.id': payment, 'type': 'payment'})}"
-        return Event(url=url, headers=headers, body=encode_json(body), received_at=moment.now)
+        return json_event(body, moment, headers, url=url)
 
     def _render_search(self, params: dict[str, str], book: Book) -> Response:
         first, last = (datetime.fromisoformat(params[name]) for name in ("begin_date", "end_date"))

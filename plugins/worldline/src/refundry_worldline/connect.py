@@ -11,7 +11,7 @@ from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, asked_refund, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, event_items, failure, own_id
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure
 
 MOST_FOUND = 100
 
@@ -67,7 +67,7 @@ class WorldlineConnect(WorldlinePlatform):
         body = response.json()
         if not query.connector_refund_id:
             items = Fields(body).required_items("refunds")
-            body = asked_refund(query, items, own_id=own_id, reference=_reference).value
+            body = asked_refund(query, items, own_id=lambda item: item.required("id"), reference=_reference).value
         return self._refund(body, query.connector_transaction_id)
 
     @hookimpl

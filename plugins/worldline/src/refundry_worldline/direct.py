@@ -11,7 +11,7 @@ from refundry.http import Event, Request, Response, url_path
 from refundry.model import Refund, RefundEvent, RefundPage, RefundQuery, Window
 from refundry.reading import Fields, asked_refund, each_event, page
 from refundry.status import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED
-from refundry_worldline.platform import WorldlinePlatform, event_items, failure, own_id
+from refundry_worldline.platform import WorldlinePlatform, event_items, failure
 
 # Words that have no code of their own.
 WITHOUT_CODE = ("CREATED", "CANCELLED")
@@ -62,7 +62,7 @@ class WorldlineDirect(WorldlinePlatform):
     @hookimpl
     def map_refund(self, query: RefundQuery, response: Response) -> Refund:
         items = Fields(response.json()).required_items("refunds")
-        asked = asked_refund(query, items, own_id=own_id, reference=_reference)
+        asked = asked_refund(query, items, own_id=lambda item: item.required("id"), reference=_reference)
         return self._refund(asked.value, _payment_of(query))
 
     @hookimpl

@@ -104,8 +104,3 @@ def failure(refund: Fields) -> ErrorInfo | None:
 
 def _code(error: Fields) -> str | None:
     return error.text("errorCode") or error.text("code")
-
-
-def own_id(refund: Fields) -> str:
-    """The id of a listed refund."""
-    return refund.required("id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -10,7 +9,6 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
 from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, unknown_call
 from refundry.signing import hmac_base64
 from refundry.times import from_format
@@ -21,17 +19,6 @@ from refundry_worldline.platform import WorldlinePlatform, authorize
 
 RFC_1123 = "%a, %d %b %Y %H:%M:%S GMT"
 CONNECT_CODES = {"REFUND_REQUESTED": 800, "REJECTED": 1850}
-FIELDS = frozenset(
-    {
-        "connector_refund_id",
-        "connector_transaction_id",
-        "merchant_refund_id",
-        "status",
-        "connector_status",
-        "refund_amount",
-        "error",
-    }
-)
 
 P = TypeVar("P", bound=WorldlinePlatform)
 
@@ -51,7 +38,11 @@ class _PlatformSandbox(ConnectorSandbox[P]):
         "merchant_id": "RefundrySandbox",
         "webhook_secret": "RefundrySandboxWebhookSecret",
     }
-    expressible = FIELDS
+    expressible = (ConnectorSandbox.expressible - {"created_at"}) | {
+        "connector_transaction_id",
+        "merchant_refund_id",
+        "error",
+    }
     code_name: ClassVar[str]
     errors = {
         AuthenticationError: _error(403, "9002", "MISSING_OR_INVALID_AUTHORIZATION"),
@@ -99,7 +90,11 @@ class _PlatformSandbox(ConnectorSandbox[P]):
     def refund_object(self, refund: Refund) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _refund(self, refund: Refund, output: Mapping[str, object], code: int | None) -> dict[str, Any]:
+    def _refund(
+        self, refund: Refund, minor: int | None, references: dict[str, object], code: int | None
+    ) -> dict[str, Any]:
+        amount = {"amount": minor, "currencyCode": currency_of(refund)} if refund.refund_amount else None
+        output = {"amountOfMoney": amount, **references, "paymentMethod": "card"}
         error = refund.error
         status = {
             "isCancellable": False,
@@ -141,21 +136,13 @@ class WorldlineDirectSandbox(_PlatformSandbox[WorldlineDirect]):
             return kind, subject
         # The end of a refund is told as a payment that has the refund's id.
         output = subject.pop("refundOutput")
-        references = {"references": output["operationReferences"]}
-        return "payment.refunded", {
-            **subject,
-            "paymentOutput": {"amountOfMoney": output["amountOfMoney"], **references},
-        }
+        told = {"amountOfMoney": output["amountOfMoney"], "references": output["operationReferences"]}
+        return "payment.refunded", {**subject, "paymentOutput": told}
 
     def refund_object(self, refund: Refund) -> dict[str, Any]:
-        amount = refund.refund_amount
-        output = {
-            "amountOfMoney": {"amount": to_minor(amount), "currencyCode": amount.currency} if amount else None,
-            "operationReferences": {"merchantReference": refund.merchant_refund_id},
-            "paymentMethod": "card",
-        }
+        references: dict[str, object] = {"operationReferences": {"merchantReference": refund.merchant_refund_id}}
         code = (refund.connector_status or "").partition("/")[2]
-        return self._refund(refund, output, int(code) if code else None)
+        return self._refund(refund, minor_of(refund), references, int(code) if code else None)
 
 
 class WorldlineConnectSandbox(_PlatformSandbox[WorldlineConnect]):
@@ -185,14 +172,9 @@ class WorldlineConnectSandbox(_PlatformSandbox[WorldlineConnect]):
                 raise unknown_call()
 
     def refund_object(self, refund: Refund) -> dict[str, Any]:
-        amount = refund.refund_amount
         minor = minor_of(refund, hundredths(currency_of(refund)))
-        output = {
-            "amountOfMoney": {"amount": minor, "currencyCode": amount.currency} if amount else None,
-            "references": {"merchantReference": refund.merchant_refund_id, "paymentReference": "0"},
-            "paymentMethod": "card",
-        }
-        return self._refund(refund, output, CONNECT_CODES.get(refund.connector_status or ""))
+        own = {"merchantReference": refund.merchant_refund_id, "paymentReference": "0"}
+        return self._refund(refund, minor, {"references": own}, CONNECT_CODES.get(refund.connector_status or ""))
 
 
 def _page(sandbox: _PlatformSandbox[Any], refunds: list[Refund]) -> Response:

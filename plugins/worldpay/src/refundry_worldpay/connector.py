@@ -25,7 +25,6 @@ from refundry_worldpay import payments
 
 PAYMENTS = "/paymentQueries/payments"
 MEDIA_TYPE = "application/vnd.worldpay.payment-queries-v1.hal+json"
-REQUESTED = "refundRequested"
 REFUND_EVENTS = ("sentForRefund", "refunded", "refundFailed")
 REFERENCE = "merchant_transaction_id"
 
@@ -56,10 +55,9 @@ class Worldpay(Connector):
         "refundFailed": FAILED,  # the money is back with the merchant
     }
     unmapped = {
-        **dict.fromkeys(
-            ("Sent for Refund", "Refunded", "Refund failed"),
-            "the Payments API says it of the payment as a whole, and it is not asked",
-        ),
+        "Sent for Refund": "the Payments API says it of the payment as a whole, and it is not asked",
+        "Refunded": "the Payments API says it of the payment as a whole, and it is not asked",
+        "Refund failed": "the Payments API says it of the payment as a whole, and it is not asked",
         "sentForPartialRefund": "only the answer to making a refund says it",
     }
     refusals = {
@@ -96,13 +94,15 @@ class Worldpay(Connector):
     def map_refund(self, query: RefundQuery, response: Response, previous: Sequence[Response]) -> Refund | Request:
         fields = Fields(response.json())
         if not query.connector_transaction_id and not previous:
-            return self._payment(payments.only_payment(payments.read_page(fields)))
+            return self._payment(payments.only_payment(fields))
         commands = payments.commands(fields)
-        for command in commands:
-            # An event that cannot be read may be the one that decides.
-            payments.is_refund(Fields(command))
+        # All of them are read, for an event that cannot be read may be the one that decides.
+        refunds = [command for command in commands if payments.is_refund(Fields(command))]
         asked = asked_refund(
-            query, commands, own_id=payments.own_id, reference=payments.reference, is_refund=payments.is_refund
+            query,
+            commands if query.connector_refund_id else refunds,
+            own_id=lambda command: command.text("id"),
+            reference=lambda command: payments.request_of(command).text("refundReference"),
         )
         return self._refund(fields, asked)
 
@@ -117,7 +117,7 @@ class Worldpay(Connector):
             "endDate": to_iso(window.until + timedelta(seconds=1), "seconds"),
             "pageSize": window.page_size,
             "entityReferences": self.entity,
-            "receivedEvents": REQUESTED,
+            "receivedEvents": payments.REQUESTED,
         }
         return attrs.evolve(self._get(PAYMENTS, filters), auth=partial(self._reach_back, window))
 
@@ -129,8 +129,9 @@ class Worldpay(Connector):
             # The list has payments without their events, so the cursor goes from one to the next.
             refunds = page(payments.commands(fields), lambda command: self._refund(fields, Fields(command)))
             return attrs.evolve(refunds, cursor=_cursor(ids[1:], following))
-        named = payments.read_page(fields)
-        return attrs.evolve(named, hints=[], cursor=_cursor(payments.payment_ids(named), payments.next_page(fields)))
+        named = page(payments.listed(fields), payments.query_of)
+        ids = [hint.connector_transaction_id or "" for hint in named.hints]
+        return RefundPage(problems=named.problems, cursor=_cursor(ids, payments.next_page(fields)))
 
     @hookimpl
     def map_error(self, response: Response) -> errors.RefundryError | None:
@@ -141,11 +142,10 @@ class Worldpay(Connector):
 
     @hookimpl
     def verify_event(self, event: Event) -> bool:
-        signed = [one.strip().split("/", 2) for one in required_header(event, "Event-Signature").split(",")]
-        known = [(one[0], one[2].lower()) for one in signed if len(one) == 3 and one[1] == "SHA256"]
-        secrets = [secret for key_id, _ in known for secret in self.event_signature_secret.candidates(key_id)]
+        signed = [one.strip().partition("/SHA256/") for one in required_header(event, "Event-Signature").split(",")]
+        secrets = [secret for key_id, _, _ in signed for secret in self.event_signature_secret.candidates(key_id)]
         keys = [key for secret in secrets for key in _signing_keys(secret)]
-        check_signature([hmac_hex(key, event.body) for key in keys], [signature for _, signature in known])
+        check_signature([hmac_hex(key, event.body) for key in keys], [digest.lower() for _, _, digest in signed])
         return True
 
     @hookimpl
@@ -180,19 +180,16 @@ class Worldpay(Connector):
 
     def _refund(self, payment: Fields, command: Fields) -> Refund:
         if not payments.is_refund(command):
-            raise errors.NotARefund("this command is no refund")
-        events = command.objects("events")
-        # The request has the amount and the reference; without it, they are not shown.
-        requested = next((event for event in events if event.get("eventName") == REQUESTED), Fields({}))
-        latest = payments.latest(events)
-        created, updated = requested.iso_time("timestamp"), latest.iso_time("timestamp")
+            raise errors.NotARefund("this id belongs to a command that is no refund")
+        request, latest = payments.request_of(command), payments.latest(command.objects("events"))
+        created, updated = request.iso_time("timestamp"), latest.iso_time("timestamp")
         return self.refund(
             command,
             latest.required("eventName"),
             connector_refund_id=command.required("id"),
             connector_transaction_id=payment.required("paymentId"),
-            merchant_refund_id=requested.text("refundReference"),
-            refund_amount=requested.minor_money("value", "amount", currency=requested.text("value", "currency")),
+            merchant_refund_id=request.text("refundReference"),
+            refund_amount=request.minor_money("value", "amount", currency=request.text("value", "currency")),
             created_at=created,
             updated_at=updated if updated != created else None,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +12,13 @@ from refundry.errors import AuthenticationError, ProcessorUnavailable, RateLimit
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Response, encode_json
 from refundry.model import Refund
-from refundry.money import to_minor
-from refundry.sandbox import Book, Call, ConnectorSandbox, json_response, unknown_call
+from refundry.sandbox import Book, Call, ConnectorSandbox, json_event, json_response, part, unknown_call
 from refundry.signing import hmac_hex
 from refundry.status import FAILED
-from refundry.times import from_iso, to_iso
-from refundry.writing import iso_of
-from refundry_worldpay.connector import MEDIA_TYPE, PAYMENTS, REFUND_EVENTS, REQUESTED, Worldpay
+from refundry.times import to_iso
+from refundry.writing import currency_of, iso_of, minor_of
+from refundry_worldpay.connector import MEDIA_TYPE, PAYMENTS, REFUND_EVENTS, Worldpay
+from refundry_worldpay.payments import REQUESTED
 
 
 def _error(status_code: int, code: str) -> Response:
@@ -57,31 +56,28 @@ class WorldpaySandbox(ConnectorSandbox[Worldpay]):
     def answer_call(self, call: Call, book: Book) -> Response:
         match call.method, *call.segments:
             case "GET", "paymentQueries", "payments", payment_id:
-                refunds = book.listed(connector_transaction_id=payment_id)
-                return _payment(
-                    payment_id, [attrs.evolve(one, created_at=one.created_at or book.now) for one in refunds]
-                )
+                refunds = book.of_payment(payment_id)
+                return _payment([attrs.evolve(one, created_at=one.created_at or book.now) for one in refunds])
             case "GET", "paymentQueries", "payments":
-                return _render_list(call.params, book)
+                return _render_list(call, book)
             case _:
                 raise unknown_call()
 
     @hookimpl
     def render_refund(self, refund: Refund) -> Response:
-        return _payment(refund.connector_transaction_id or "", [refund])
+        return _payment([refund])
 
     @hookimpl
     def render_event(self, refund: Refund, moment: Moment) -> Event:
         word = refund.connector_status or ""
         told = word if word in REFUND_EVENTS else "refundFailed" if refund.status is FAILED else "sentForRefund"
-        amount = refund.refund_amount
         details: dict[str, Any] = {
             "classification": "payment",
             "downstreamReference": "2000000001",
             "transactionReference": refund.connector_transaction_id,
             "type": told,
             "date": to_iso(refund.created_at or moment.now)[:10],
-            "amount": {"value": to_minor(amount), "currencyCode": amount.currency} if amount else None,
+            "amount": {"value": minor_of(refund), "currencyCode": currency_of(refund)},
             "_links": {"payment": {"href": ""}},
         }
         if told != "refunded":
@@ -92,39 +88,39 @@ class WorldpaySandbox(ConnectorSandbox[Worldpay]):
         body = encode_json({"eventId": moment.nonce, "eventTimestamp": stamp, "eventDetails": details})
         secrets = self.connector.event_signature_secret
         key_id, secret = next(iter((secrets.by_id or {"1": secrets.unnamed[0]}).items()))
-        headers = {"Content-Type": "application/json"}
-        headers["Event-Signature"] = f"{key_id}/SHA256/{hmac_hex(bytes.fromhex(secret), body)}"
-        return Event(headers=headers, body=body, received_at=moment.now)
+        headers = {"Event-Signature": f"{key_id}/SHA256/{hmac_hex(bytes.fromhex(secret), body)}"}
+        return json_event(body, moment, headers)
 
 
-def _payment(payment_id: str, refunds: list[Refund]) -> Response:
-    if not refunds:
-        raise RefundNotFound("the payment has no refund in the sandbox")
+def _payment(refunds: list[Refund]) -> Response:
     events = [event for refund in refunds for event in _events(refund)]
-    return _answer({**_summary(payment_id, refunds[-1]), "lastEvent": events[-1]["eventName"], "events": events})
+    return _answer({**_summary(refunds[-1]), "lastEvent": events[-1]["eventName"], "events": events})
 
 
-def _summary(payment_id: str, refund: Refund) -> dict[str, Any]:
-    amount = refund.refund_amount
+def _summary(refund: Refund) -> dict[str, Any]:
+    payment_id = refund.connector_transaction_id
     return {
         "timestamp": iso_of(refund.created_at),
         "paymentId": payment_id,
         "transactionReference": payment_id,  # the sandbox's merchant has no other
         "transactionType": "oneTime",
         "entity": "default",
-        "value": {"currency": amount.currency, "amount": to_minor(amount)} if amount else None,
+        "value": _value(refund),
     }
 
 
+def _value(refund: Refund) -> dict[str, Any] | None:
+    return {"currency": currency_of(refund), "amount": minor_of(refund)} if refund.refund_amount else None
+
+
 def _events(refund: Refund) -> list[dict[str, Any]]:
-    amount = refund.refund_amount
     time = iso_of(refund.created_at)
     request = {
         "eventName": REQUESTED,
         "timestamp": time,
         "type": "partialRefund",
         "refundReference": refund.merchant_refund_id,
-        "value": {"currency": amount.currency, "amount": to_minor(amount)} if amount else None,
+        "value": _value(refund),
         "commandId": refund.connector_refund_id,
     }
     word = refund.connector_status
@@ -134,22 +130,19 @@ def _events(refund: Refund) -> list[dict[str, Any]]:
     return [request, {"eventName": told, "timestamp": time, "commandId": refund.connector_refund_id}]
 
 
-def _render_list(params: dict[str, str], book: Book) -> Response:
-    reference, since, until = (params.get(name) for name in ("transactionReference", "startDate", "endDate"))
-    refunds = book.listed(since=_time(since), until=_time(until), connector_transaction_id=reference)
-    newest_first = {refund.connector_transaction_id or "": refund for refund in refunds}
-    ids = list(newest_first)
-    size, after = int(params.get("pageSize", "10")), params.get("paymentId")
-    start = ids.index(after) + 1 if after in ids else 0
-    shown = [_summary(payment_id, newest_first[payment_id]) for payment_id in ids[start : start + size]]
-    links = {"self": {"href": f"{PAYMENTS}?{urlencode(params)}"}}
-    if start + size < len(ids):
-        links["next"] = {"href": f"{PAYMENTS}?{urlencode({**params, 'paymentId': ids[start + size - 1]})}"}
-    return _answer({"_links": links, "_embedded": {"payments": shown}})
-
-
-def _time(text: str | None) -> datetime | None:
-    return from_iso(text) if text else None
+def _render_list(call: Call, book: Book) -> Response:
+    reference = call.params.get("transactionReference")
+    since, until = call.time("startDate"), call.time("endDate")
+    refunds = book.listed(since=since, until=until, connector_transaction_id=reference)
+    payments = list({refund.connector_transaction_id: refund for refund in refunds}.values())
+    ids, after = [payment.connector_transaction_id for payment in payments], call.params.get("paymentId")
+    skip = ids.index(after) + 1 if after in ids else 0
+    shown, more = part(payments, call.params.get("pageSize", 10), skip=skip)
+    links = {"self": {"href": f"{PAYMENTS}?{urlencode(call.params)}"}}
+    if more:
+        following = {**call.params, "paymentId": shown[-1].connector_transaction_id}
+        links["next"] = {"href": f"{PAYMENTS}?{urlencode(following)}"}
+    return _answer({"_links": links, "_embedded": {"payments": [_summary(payment) for payment in shown]}})
 
 
 def _answer(value: object) -> Response:
