@@ -10,10 +10,11 @@ import pytest
 from acme import DONE, Acme, Asked, json_answer, serving
 
 from refundry import ProcessorUnavailable, RefundClient, RefundNotFound, SignatureError
-from refundry.exchange import Exchange, NeedToken, Send
+from refundry.exchange import Exchange
 from refundry.hookspecs import Attempt, hookimpl
 from refundry.http import Response
 from refundry.model import RefundQuery
+from refundry.steps import NeedToken, Send
 from refundry.testing import FakeClock
 
 OAUTH = {"client_id": "c-123456", "client_secret": "s-123456"}

@@ -12,12 +12,13 @@ from refundry.account import Account, BaseUrls
 from refundry.connector import Connector
 from refundry.errors import ConfigurationError, NetworkError, RefundryError
 from refundry.events import receive
-from refundry.exchange import Exchange, NeedToken, Pause, Send, Step, Steps
+from refundry.exchange import Exchange
 from refundry.http import HeaderSource
 from refundry.listing import Pages, RefundIterator, check_window
 from refundry.model import Delivery, Refund, RefundQuery
 from refundry.opening import open_exchange, read_event, read_query
 from refundry.policy import Clock, Limiter, RateLimiter
+from refundry.steps import NeedToken, Pause, Send, Step, Steps
 from refundry.transport import RequestsTransport
 from refundry.waiting import WaitOutcome, wait_for
 

@@ -12,9 +12,10 @@ from refundry.errors import (
     RefundryError,
     SignatureError,
 )
-from refundry.exchange import ANSWER_LIMIT, Exchange, Steps
+from refundry.exchange import ANSWER_LIMIT, Exchange
 from refundry.http import Event, Request, Response
 from refundry.model import Delivery, RefundEvent
+from refundry.steps import Steps
 
 _KEY_LIFETIME = 3600.0
 _MOST_KEYS = 16

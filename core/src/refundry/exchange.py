@@ -7,9 +7,9 @@ in, or throws the `RefundryError` that it met.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -30,6 +30,7 @@ from refundry.model import Refund, RefundPage, RefundQuery, Window
 from refundry.observation import Source, observe
 from refundry.plugins import Observers
 from refundry.policy import Policy
+from refundry.steps import NeedToken, Pause, Send, Steps
 from refundry.times import read_retry_after
 from refundry.tokens import TokenCache
 
@@ -42,35 +43,6 @@ ANSWER_LIMIT = 1 << 20
 PAGE_LIMIT = 8 << 20
 
 logger = logging.getLogger("refundry.exchange")
-
-
-@attrs.frozen
-class Send:
-    """Send this request before the deadline (of the policy's monotonic clock) and answer with the `Response`."""
-
-    request: WireRequest
-    deadline: float
-    limit: int
-    """The most bytes an answer may have, unpacked."""
-
-
-@attrs.frozen
-class Pause:
-    """Wait this many seconds."""
-
-    seconds: float
-
-
-@attrs.frozen
-class NeedToken:
-    """Answer with an access token other than the stale one, or None; one thread or task at a time asks for it."""
-
-    stale: str | None
-    deadline: float
-
-
-Step: TypeAlias = Send | Pause | NeedToken
-Steps: TypeAlias = Generator[Step, Any, T]
 
 
 @attrs.define

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -16,7 +13,11 @@ from uuid import uuid4
 
 import attrs
 
-from refundry.errors import InvalidQuery, MappingError
+from refundry.bodies import encode_json as encode_json
+from refundry.bodies import parse_form as parse_form
+from refundry.bodies import parse_json as parse_json
+from refundry.bodies import parse_xml as parse_xml
+from refundry.errors import InvalidQuery
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -25,7 +26,6 @@ Method: TypeAlias = Literal["GET", "POST", "PUT"]
 Params: TypeAlias = Mapping[str, object] | Sequence[tuple[str, object]]
 HeaderSource: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
-_MOST_FORM_FIELDS = 1000
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
 """What a URL carries as it is (RFC 3986, 2.3)."""
 
@@ -242,63 +242,8 @@ def encode_query(params: Params) -> str:
         raise InvalidQuery("a parameter holds half a character, which no URL can carry") from None
 
 
-def encode_json(value: object) -> bytes:
-    """Compact JSON as UTF-8; a `Decimal` is a number with all its digits."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_marked)
-    return _MARKED.sub(r"\1", text).encode()
-
-
-# The encoder writes numbers from int and float alone, and a float would lose digits. No text of ours has a NUL.
-_MARK = "\x00decimal "
-_MARKED = re.compile(r'"\\u0000decimal ([0-9.-]+)"')
-
-
-def _marked(value: object) -> str:
-    if isinstance(value, Decimal) and value.is_finite():
-        return f"{_MARK}{value:f}"
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
 def _with_query(url: str, params: Params) -> str:
     query = encode_query(params) if params else ""
     if not query:
         return url
     return f"{url}{'&' if '?' in url else '?'}{query}"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-
-
-def parse_json(body: bytes) -> Any:
-    """JSON with decimals as `Decimal`. Raises `MappingError`, whose text never holds the body."""
-    try:
-        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
-    except (ValueError, ArithmeticError):
-        raise MappingError("the body is not JSON", field="body") from None
-    except RecursionError:
-        raise MappingError("the body is JSON nested too deeply", field="body") from None
-
-
-def parse_form(body: bytes) -> dict[str, str]:
-    """Form fields. Raises `MappingError`."""
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FORM_FIELDS))
-    except ValueError:
-        raise MappingError("the body is not a form", field="body") from None
-
-
-def parse_xml(body: bytes) -> Element:
-    """XML without entities and document types. Raises `MappingError`."""
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
-    try:
-        return fromstring(body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        raise MappingError("the body is not plain XML", field="body") from None

@@ -13,8 +13,9 @@ import attrs
 from refundry.account import Account
 from refundry.connector import Listing
 from refundry.errors import InvalidQuery, MappingError, NotARefund, RefundryError, UnsupportedOperation
-from refundry.exchange import Exchange, Steps
+from refundry.exchange import Exchange
 from refundry.model import Refund, RefundPage, RefundQuery, Window
+from refundry.steps import Steps
 
 _DEFAULT_DAYS = 30
 _MOST_IDLE_PAGES = 1000

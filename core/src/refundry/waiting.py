@@ -9,9 +9,10 @@ from enum import StrEnum
 import attrs
 
 from refundry.errors import AmbiguousRefund, NotARefund, RefundNotFound, RefundryError, RetryableError
-from refundry.exchange import Exchange, Pause, Steps
+from refundry.exchange import Exchange
 from refundry.model import Refund, RefundQuery
 from refundry.schedule import next_delay, spread
+from refundry.steps import Pause, Steps
 
 
 class WaitEnd(StrEnum):

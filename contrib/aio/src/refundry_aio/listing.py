@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from refundry.errors import MappingError
-from refundry.exchange import Steps
 from refundry.listing import Pages
 from refundry.model import Refund, RefundQuery
+from refundry.steps import Steps
 
 logger = logging.getLogger("refundry.listing")
 
