@@ -174,12 +174,13 @@ class Exchange:
         response: Response | None = None
         error: BaseException | None = None
         try:
-            response = yield Send(wire, deadline, limit)
+            answer: Response = yield Send(wire, deadline, limit)
+            response = answer
             if self.observers:
-                self.observers.response_received(account.name, operation, response, self._since(started))
-            error = self._objection(response, operation)
+                self.observers.response_received(account.name, operation, answer, self._since(started))
+            error = self._objection(answer, operation)
             if error is None:
-                return response
+                return answer
             raise error
         except BaseException as raised:
             error = self.named(raised, operation, token=token) if isinstance(raised, RefundryError) else raised

@@ -42,7 +42,7 @@ class Moment:
 
     now: datetime
     """Aware UTC."""
-    _nonce: str | None = None
+    _nonce: str | None = attrs.field(default=None, alias="nonce")
     token: str | None = attrs.field(default=None, repr=False)
     """The access token, where the connector has `fetch_token`."""
 

@@ -23,12 +23,15 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time of day, aware UTC."""
+        ...
 
     def monotonic(self) -> float:
         """Seconds that only grow."""
+        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
 
 
 class SystemClock:
@@ -85,6 +88,7 @@ class Limiter(Protocol):
 
         Raises `RateLimited` if that is over ``longest``, and any other `RetryableError` while places cannot be told.
         """
+        ...
 
 
 class RateLimiter:
