@@ -194,7 +194,10 @@ def test_watching_ends_cleanly_on_sigterm_and_goes_on_after_kill(desk: Desk) -> 
     first = add(desk)
     desk.run("track", "add", "stripe-eu", "--connector-refund-id", first)
     killed = desk.start("track", "run", "--watch")
-    until(lambda: status_of(desk, first) == "PENDING")
+    # Killed a moment earlier, it would hold the account until its lease ends.
+    assert killed.stdout
+    assert killed.stdout.readline().startswith("1 refunds asked")
+    assert status_of(desk, first) == "PENDING"
     killed.kill()
     killed.communicate()
     second = add(desk)

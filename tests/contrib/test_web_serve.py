@@ -18,6 +18,7 @@ import attrs
 import pytest
 import requests
 import webservers
+from commands import run_command
 from typer.testing import CliRunner
 
 import refundry_web
@@ -49,15 +50,7 @@ class Shop:
         return [sys.executable, "-m", "refundry_cli", *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_command(*arguments, cwd=self.folder, env=self.environment)
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:

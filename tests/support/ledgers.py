@@ -30,6 +30,17 @@ from refundry_stripe import Stripe
 DATABASES = ("sqlite", "postgresql")
 LOAD = Path(__file__).with_name("ledger_load.py")
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
+# What TRUNCATE ... RESTART IDENTITY does, which makes new files for every table and index and takes five times as long:
+# it waits for whoever still writes, passes over the trigger that keeps observations, and numbers rows from 1 again.
+EMPTYING = "; ".join(
+    [
+        f"LOCK TABLE {', '.join(metadata.tables)} IN ACCESS EXCLUSIVE MODE",
+        "SET LOCAL session_replication_role = replica",
+        *(f"DELETE FROM {table}" for table in metadata.tables),  # noqa: S608  our own names
+        """SELECT setval(oid::regclass, 1, false) FROM pg_class
+        WHERE relkind = 'S' AND relnamespace = current_schema()::regnamespace""",
+    ]
+)
 
 
 @contextmanager
@@ -55,8 +66,7 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         return
     address = _postgresql_ledger()
     yield address
-    tables = ", ".join(metadata.tables)
-    _on_server(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", address)
+    _on_server(EMPTYING, address)
 
 
 @cache
@@ -89,8 +99,7 @@ def postgresql_schema(name: str) -> None:
 
 def empty_schema(name: str) -> None:
     """Delete the rows of the ledger in this schema."""
-    tables = ", ".join(f"{name}.{table}" for table in metadata.tables)
-    _on_server(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    _on_server(EMPTYING, _address(name))
 
 
 def _address(schema: str) -> str:
