@@ -37,9 +37,9 @@ from refundry.errors import (
 from refundry.http import Response
 from refundry.model import FAILED, SUCCEEDED, UNKNOWN, Delivery, Money, Refund
 from refundry.plugins import connector_names, load_connector, load_sandbox
+from refundry.sandbox import varied
 from refundry.waiting import WaitEnd
 from refundry_sandbox import Fault, Sandbox, SandboxClock
-from refundry_sandbox.scenarios import varied
 from refundry_sandbox.server import read_call
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -24,11 +24,11 @@ from refundry.account import open_account
 from refundry.connector import secrets_of
 from refundry.errors import ConfigurationError
 from refundry.plugins import load_connector, load_sandbox
+from refundry.sandbox import varied
 from refundry.testing.cassettes import REDACTED, lint_cassette, read_cassette
 from refundry_sandbox import Sandbox
 from refundry_sandbox.cassettes import hide, indented_json, replaced
 from refundry_sandbox.recording import main, record, record_live, settings_from_environment
-from refundry_sandbox.scenarios import varied
 
 GETS = {"not_found", "bad_credentials", "rate_limited"}
 

@@ -221,3 +221,15 @@ def unknown_call() -> ConnectorError:
 def no_webhook() -> ConnectorError:
     """What to raise for a refund of which the processor sends no webhook as it stands."""
     return ConnectorError("the processor sends no webhook that says this")
+
+
+def varied(value: Any) -> Any:
+    """Another setting of the same form: one letter or digit in its middle differs, within hexadecimal and base64."""
+    if not isinstance(value, str):
+        return value
+    for place in sorted(range(len(value)), key=lambda place: abs(place - len(value) // 2)):
+        letter = value[place]
+        if letter.isascii() and letter.isalnum():
+            other = {"9": "0", "f": "a", "F": "A", "z": "g", "Z": "G"}.get(letter) or chr(ord(letter) + 1)
+            return value[:place] + other + value[place + 1 :]
+    return value

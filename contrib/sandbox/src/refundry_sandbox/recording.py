@@ -27,7 +27,7 @@ from refundry.client import RefundClient
 from refundry.connector import Connector, settings_of
 from refundry.errors import ConfigurationError, RefundryError
 from refundry.plugins import load_connector, load_sandbox
-from refundry.sandbox import ConnectorSandbox
+from refundry.sandbox import ConnectorSandbox, varied
 from refundry.times import to_iso
 from refundry_sandbox.cassettes import (
     REDACTED,
@@ -41,7 +41,7 @@ from refundry_sandbox.cassettes import (
 )
 from refundry_sandbox.clock import SandboxClock
 from refundry_sandbox.sandbox import Sandbox
-from refundry_sandbox.scenarios import START, Scenario, Stage, Take, scenarios_of, shape, varied
+from refundry_sandbox.scenarios import START, Scenario, Stage, Take, scenarios_of, shape
 
 _SHORTEST = 4
 

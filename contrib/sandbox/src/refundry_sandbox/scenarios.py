@@ -16,7 +16,7 @@ from refundry.connector import Connector, settings_of
 from refundry.errors import AuthenticationError, RateLimited, RefundNotFound, RefundryError
 from refundry.http import Event
 from refundry.model import FAILED, MANUAL_REVIEW, PENDING, SUCCEEDED, Delivery, Refund, RefundEvent, RefundStatus
-from refundry.sandbox import ConnectorSandbox
+from refundry.sandbox import ConnectorSandbox, varied
 from refundry.times import to_iso
 from refundry_sandbox.faults import Fault
 from refundry_sandbox.sandbox import Sandbox
@@ -221,12 +221,6 @@ def _called(endpoint: str, sent_to: str | None) -> str:
     return f"{endpoint}?{query}" if query else endpoint
 
 
-def _in_other_words(event: RefundEvent, refund: Refund) -> bool:
-    """Whether this processor's webhooks have a word of their own for where the refund stands."""
-    said = event.refund
-    return said is not None and said.status is refund.status and said.connector_status != refund.connector_status
-
-
 def _event(event: RefundEvent, refund: Refund) -> dict[str, Any]:
     """An event with what the sandbox holds, as far as the processor's event says it."""
     if event.refund is None:
@@ -240,15 +234,3 @@ def _event(event: RefundEvent, refund: Refund) -> dict[str, Any]:
 
 def _first_words(stage: Stage) -> list[str]:
     return list(dict.fromkeys(life[0] for life in stage.played_by.lives.values()))
-
-
-def varied(value: Any) -> Any:
-    """Another text of the same form: one letter or digit in its middle differs, within hexadecimal and base64."""
-    if not isinstance(value, str):
-        return value
-    for place in sorted(range(len(value)), key=lambda place: abs(place - len(value) // 2)):
-        letter = value[place]
-        if letter.isascii() and letter.isalnum():
-            other = {"9": "0", "f": "a", "F": "A", "z": "g", "Z": "G"}.get(letter) or chr(ord(letter) + 1)
-            return value[:place] + other + value[place + 1 :]
-    return value

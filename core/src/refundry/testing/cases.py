@@ -102,18 +102,6 @@ class Cases:
         return sorted(Path(inspect.getfile(self.connector)).parent.glob("*.py"))
 
 
-def varied(value: Any) -> Any:
-    """Another value of the same form: a letter or digit in its middle is changed within hex and base64."""
-    if not isinstance(value, str):
-        return value
-    for place in sorted(range(len(value)), key=lambda place: abs(place - len(value) // 2)):
-        letter = value[place]
-        if letter.isascii() and letter.isalnum():
-            other = {"9": "0", "f": "a", "F": "A", "z": "g", "Z": "G"}.get(letter) or chr(ord(letter) + 1)
-            return value[:place] + other + value[place + 1 :]
-    return value
-
-
 def _metadata(query: RefundQuery) -> dict[str, Any]:
     return {"metadata": query.metadata} if query.metadata else {}
 

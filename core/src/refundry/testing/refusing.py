@@ -20,7 +20,8 @@ from refundry.errors import (
     UnsupportedOperation,
 )
 from refundry.http import Response
-from refundry.testing.cases import Cases, MayBeRefused, varied
+from refundry.sandbox import varied
+from refundry.testing.cases import Cases, MayBeRefused
 from refundry.testing.wiring import Wiring
 
 EVIL_IDENTIFIERS = (

@@ -11,7 +11,8 @@ import pytest
 from refundry.connector import Secrets, settings_of
 from refundry.errors import ConfigurationError, ConnectorError, MappingError, RefundryError, SignatureError
 from refundry.http import Event
-from refundry.testing.cases import Cases, varied
+from refundry.sandbox import varied
+from refundry.testing.cases import Cases
 from refundry.testing.wiring import Wiring, deliver, sandbox_of
 
 if TYPE_CHECKING:
