@@ -141,7 +141,7 @@ def test_a_state_that_is_not_known_is_open(acme: dict[str, str], tmp_path: Path)
 
 
 def test_the_query_reaches_the_processor(acme: dict[str, str], tmp_path: Path) -> None:
-    body = {**DONE, "currency": None, "payment": None}
+    body = {**DONE, "id": "r 1/2", "currency": None, "payment": None}
     with serving(lambda _: json_answer(body)) as server:
         base = ("get", "acme", "--base-url", server.url, "--connector-refund-id", "r 1/2", "--json")
         without = run(*base, cwd=tmp_path, env=acme)
@@ -275,16 +275,20 @@ def hostile_refund(identifier: str = HOSTILE) -> dict[str, Any]:
 
 
 def test_what_a_processor_wrote_cannot_steer_the_terminal(acme: dict[str, str], tmp_path: Path) -> None:
-    with serving(lambda _: json_answer(hostile_refund())) as server:
-        result = run("get", "acme", "--base-url", server.url, "--connector-refund-id", "r1", cwd=tmp_path, env=acme)
+    answers = iter([hostile_refund("r1"), hostile_refund()])
+    with serving(lambda _: json_answer(next(answers))) as server:
+        get = ("get", "acme", "--base-url", server.url, "--connector-refund-id", "r1")
+        result, of_another = (run(*get, cwd=tmp_path, env=acme) for _ in range(2))
     assert f"connector_status          {HARMLESS}\n" in result.stdout
-    assert all(letter.isprintable() or letter == "\n" for letter in result.stdout)
+    assert of_another.returncode == ExitCode.NOT_UNDERSTOOD
+    for shown in (result.stdout, of_another.stdout, of_another.stderr):
+        assert all(letter.isprintable() or letter == "\n" for letter in shown)
 
 
 @pytest.mark.parametrize("command", ["get", "list"])
 def test_a_terminal_shows_markup_as_it_is(acme: dict[str, str], tmp_path: Path, command: str) -> None:
     items = {"items": [hostile_refund()]}
-    with serving(lambda asked: json_answer(hostile_refund() if "r1" in asked.path else items)) as server:
+    with serving(lambda asked: json_answer(hostile_refund("r1") if "r1" in asked.path else items)) as server:
         identifiers = ("--connector-refund-id", "r1") if command == "get" else ("--since", "2026-03-01")
         shown = on_terminal((command, "acme", "--base-url", server.url, *identifiers), cwd=tmp_path, env=acme)
     assert "[bold red]x[/]" in shown

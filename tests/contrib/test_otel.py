@@ -128,7 +128,7 @@ def test_tasks_keep_their_spans_apart() -> None:
         async with AsyncRefundClient(Acme, plugins=[watch.telemetry], **options) as acme:
             await asyncio.gather(*(acme.get(connector_refund_id=f"r{number}") for number in range(8)))
 
-    with serving(lambda _: json_answer(DONE)) as server:
+    with serving(lambda asked: json_answer({**DONE, "id": asked.path.rpartition("/")[2]})) as server:
         asyncio.run(ask(server.url))
     operations = {span.get_span_context().span_id for span in watch.finished() if span.name == "refundry get"}
     parents = [getattr(span.parent, "span_id", None) for span in watch.finished() if span.name == "GET"]
@@ -238,7 +238,7 @@ def test_no_secret_identifier_or_text_of_a_processor_is_exported(caplog: pytest.
     def answer(asked: Asked) -> Response:
         if asked.path == "/token":
             return json_answer(TOKEN, X_Request_Id="CANARY")
-        body = {**DONE, "id": "CANARY-r", "payment": "CANARY-p", "status": "CANARY-word"}
+        body = {**DONE, "id": "CANARY-good", "payment": "CANARY-p", "status": "CANARY-word"}
         if asked.path.startswith("/refunds?"):
             return json_answer({"items": [body], "next": None})
         return json_answer(body) if "good" in asked.path else Response(400, {}, b'{"message": "CANARY is unknown"}')
