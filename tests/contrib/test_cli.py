@@ -278,7 +278,9 @@ def test_what_a_processor_wrote_cannot_steer_the_terminal(acme: dict[str, str], 
     with serving(lambda _: json_answer(hostile_refund("r1"))) as server:
         result = run("get", "acme", "--base-url", server.url, "--connector-refund-id", "r1", cwd=tmp_path, env=acme)
     assert f"connector_status          {HARMLESS}\n" in result.stdout
-    assert all(letter.isprintable() or letter == "\n" for letter in result.stdout)
+    assert of_another.returncode == ExitCode.NOT_UNDERSTOOD
+    for shown in (result.stdout, of_another.stdout, of_another.stderr):
+        assert all(letter.isprintable() or letter == "\n" for letter in shown)
 
 
 @pytest.mark.parametrize("command", ["get", "list"])
