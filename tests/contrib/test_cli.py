@@ -275,8 +275,10 @@ def hostile_refund(identifier: str = HOSTILE) -> dict[str, Any]:
 
 
 def test_what_a_processor_wrote_cannot_steer_the_terminal(acme: dict[str, str], tmp_path: Path) -> None:
-    with serving(lambda _: json_answer(hostile_refund("r1"))) as server:
-        result = run("get", "acme", "--base-url", server.url, "--connector-refund-id", "r1", cwd=tmp_path, env=acme)
+    answers = iter([hostile_refund("r1"), hostile_refund()])
+    with serving(lambda _: json_answer(next(answers))) as server:
+        get = ("get", "acme", "--base-url", server.url, "--connector-refund-id", "r1")
+        result, of_another = (run(*get, cwd=tmp_path, env=acme) for _ in range(2))
     assert f"connector_status          {HARMLESS}\n" in result.stdout
     assert of_another.returncode == ExitCode.NOT_UNDERSTOOD
     for shown in (result.stdout, of_another.stdout, of_another.stderr):
