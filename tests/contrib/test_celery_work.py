@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,19 +103,19 @@ def test_a_message_that_comes_twice_asks_once(work: Work, shops: Processors, led
 def test_an_account_that_is_not_done_when_its_turn_ends_is_dispatched_again_at_once(
     fleet: Fleet, shops: Processors, ledger: Ledger, sent: list[Sent]
 ) -> None:
-    fleet.configure({"one": {}}, turn=0.2, concurrency=1)
+    fleet.configure({"one": {}}, turn=0.8, concurrency=1)
     work = Work(fleet.settings(), lambda *message: sent.append(Sent(*message)))
-    shops.hanging["one"] = 0.15
+    shops.hanging["one"] = 0.3
     for refund in shops.add(5):
         ledger.track("one", refund.query())
-    work.check_account("one")
-    assert 1 <= len(shops.asked) < 5
-    assert [one.given["account"] for one in sent] == ["one"]
-    while sent:
-        work.check_account(**sent.pop().given)
-    assert len(shops.asked) == 5
-    assert shops.at_once() == []
-    work.ledger.close()
+    with closing(work.ledger):
+        work.check_account("one")
+        assert 1 <= len(shops.asked) < 5
+        assert [one.given["account"] for one in sent] == ["one"]
+        while sent:
+            work.check_account(**sent.pop().given)
+        assert len(shops.asked) == 5
+        assert shops.at_once() == []
 
 
 def test_an_account_of_a_broken_processor_is_slow_until_it_answers(
