@@ -149,8 +149,7 @@ class Braintree(Connector):
         # The event has the short id alone and a get answers with the other: to ask keeps one identity.
         refund_id, order_id = transaction.required("id"), transaction.text("order-id")
         named = self.refund(transaction, None, connector_refund_id=refund_id, merchant_refund_id=order_id)
-        event_id = f"{kind}/{refund_id}/{fields.text('timestamp') or ''}"
-        return [RefundEvent(query=named.query(), event_id=event_id)]
+        return [RefundEvent(query=named.query(), event_id=f"{kind}/{refund_id}/{fields.text('timestamp') or ''}")]
 
     @hookimpl
     def acknowledge_event(self, event: Event, accepted: bool) -> Response | None:
