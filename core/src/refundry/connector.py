@@ -141,8 +141,7 @@ class Connector(_Declared):
         """What the status table says of this condition; UNKNOWN where it does not have it."""
         if not self.any_case:
             return self.statuses.get(condition or "", UNKNOWN)
-        folded = {known.lower(): status for known, status in self.statuses.items()}
-        return folded.get((condition or "").lower(), UNKNOWN)
+        return _in_small_letters(type(self)).get((condition or "").lower(), UNKNOWN)  # type: ignore[arg-type]
 
     def refund(
         self, fields: Fields, condition: str | None, *, failure: ErrorInfo | None = None, **facts: Unpack[RefundFacts]
@@ -172,6 +171,11 @@ class Connector(_Declared):
         """As `refusal`, where no code tells errors apart: each key is a pattern, looked for in the processor's text."""
         found = (key for key in self.refusals if re.search(str(key), text or "", re.IGNORECASE))
         return self.refusal(*found, code=code, request_id=request_id)
+
+
+@lru_cache(maxsize=256)
+def _in_small_letters(connector: Any) -> Mapping[str, RefundStatus]:
+    return {known.lower(): status for known, status in connector.statuses.items()}
 
 
 def settings_of(connector: type[Connector]) -> tuple[Setting, ...]:
