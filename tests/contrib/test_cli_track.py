@@ -314,6 +314,11 @@ def test_old_bodies_are_pruned_and_said(desk: Desk) -> None:
     refund_id = add(desk)
     desk.run("track", "add", "stripe-eu", "--connector-refund-id", refund_id)
     desk.run("track", "run")
+    tried = desk.run("prune", "--older-than", "400d", "--audit-older-than", "120w", "--dry-run")
+    assert (tried.returncode, tried.stdout.splitlines()[1]) == (0, "0 entries of the audit trail would be deleted")
+    with closing(sqlite3.connect(desk.folder / "books.db")) as database:
+        made = database.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'web_%'").fetchone()
+    assert made == (0,), "only saying what would be done makes no table of a desk that is not used"
     fresh = desk.run("prune", "--older-than", "400d", "--audit-older-than", "120w")
     assert (fresh.returncode, fresh.stderr) == (0, "")
     assert fresh.stdout.splitlines() == [

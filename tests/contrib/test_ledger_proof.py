@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import ledgers
@@ -32,21 +30,9 @@ class Optional(Stripe):
         return bool(event.header("stripe-signature")) and super().verify_event(event)
 
 
-@pytest.fixture(params=ledgers.DATABASES)
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with ledgers.database(request.param, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
 def wiring() -> Wiring:
     return Wiring(Optional, [ledgers.stripe_refund("pending")])
-
-
-@pytest.fixture
-def ledger(address: str, wiring: Wiring) -> Iterator[Ledger]:
-    with Ledger(address, clock=wiring.clock) as made:
-        yield made
 
 
 def signed(wiring: Wiring, word: str = "succeeded", event_id: str = "same") -> Event:

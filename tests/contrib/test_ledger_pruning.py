@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import ledgers
@@ -27,21 +26,9 @@ from refundry_stripe import Stripe
 AGE = timedelta(days=400)
 
 
-@pytest.fixture(params=ledgers.DATABASES)
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with ledgers.database(request.param, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
 def wiring() -> Wiring:
     return Wiring(Stripe)
-
-
-@pytest.fixture
-def ledger(address: str, wiring: Wiring) -> Iterator[Ledger]:
-    with Ledger(address, clock=wiring.clock) as made:
-        yield made
 
 
 def event(wiring: Wiring, word: str = "succeeded", number: int = 1) -> Event:

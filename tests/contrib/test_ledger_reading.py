@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -24,21 +23,9 @@ from refundry_ledger.schema import answers, events, observations, refunds
 from refundry_stripe import Stripe
 
 
-@pytest.fixture(params=ledgers.DATABASES)
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with ledgers.database(request.param, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
 def wiring() -> Wiring:
     return Wiring(Stripe)
-
-
-@pytest.fixture
-def ledger(address: str, wiring: Wiring) -> Iterator[Ledger]:
-    with Ledger(address, clock=wiring.clock) as made:
-        yield made
 
 
 def put(ledger: Ledger, wiring: Wiring, word: str, number: int, **facts: object) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from acme import Acme
 
-from refundry import ConfigurationError, UnknownConnector
+from refundry import ConfigurationError, ConnectorError, RefundryError, UnknownConnector
 from refundry.hookspecs import hookimpl
-from refundry.http import Event
+from refundry.http import Event, Response
 from refundry.plugins import (
     connector_hooks,
     connector_names,
@@ -65,6 +65,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     forget_entry_points()
     yield tmp_path
     forget_entry_points()
+
+
+def test_a_hook_may_have_another_name_in_its_plugin() -> None:
+    class Renamed(Acme):
+        @hookimpl(specname="map_error")
+        def objection(self, response: Response) -> RefundryError | None:
+            return ConnectorError(f"Acme said {response.status_code}")
+
+    objection = connector_hooks(Renamed()).map_error(Response(418))
+    assert isinstance(objection, ConnectorError)
+    assert objection.message == "Acme said 418"
 
 
 def test_a_good_plugin_works_beside_broken_ones(site: Path) -> None:

@@ -17,13 +17,7 @@ import attrs
 from refundry.account import Account
 from refundry.answers import default_error
 from refundry.connector import Operation
-from refundry.errors import (
-    AuthenticationError,
-    InvalidQuery,
-    MappingError,
-    RefundryError,
-    RetryableError,
-)
+from refundry.errors import AuthenticationError, InvalidQuery, MappingError, RefundryError, RetryableError
 from refundry.hookspecs import Attempt
 from refundry.http import Moment, Request, Response, Token, WireRequest
 from refundry.model import Refund, RefundPage, RefundQuery, Window
@@ -123,7 +117,8 @@ class Exchange:
         if asked is None or told is None or self.account.connector.gives_other_ids:
             return
         if asked.casefold() != told.casefold():  # some processors read an id in either case
-            raise self.named(MappingError("the answer is about another refund", field=name), "get")
+            advice = "the answer is about another refund: ask with the identifier that the refund call gave"
+            raise self.named(MappingError(advice, field=name), "get")
 
     def answer(self, request: Request, operation: str, deadline: float, limit: int) -> Steps[Response]:
         """The processor's answer, with an access token where the connector has one, renewed once when it is refused."""

@@ -26,9 +26,12 @@ CONNECTORS = "refundry.connectors"
 SANDBOXES = "refundry.sandboxes"
 _NOTHING = nullcontext()
 _DECLARED = ("name", "title", "documentation", "base_urls", "statuses")
-_Arguments: TypeAlias = dict[str, tuple[int, ...] | None]
+_Places: TypeAlias = tuple[int, ...] | None
+"""Of the arguments that a hook takes, among those that it is offered; None where it takes all in their order."""
+_Found: TypeAlias = dict[str, tuple[str, _Places]]
+"""By hook: what its function is called in the plugin, nearly always the same."""
 # By a plugin's class, then by what it implements hooks of.
-_known_arguments: WeakKeyDictionary[type, dict[type, _Arguments]] = WeakKeyDictionary()
+_known_hooks: WeakKeyDictionary[type, dict[type, _Found]] = WeakKeyDictionary()
 logger = logging.getLogger("refundry.plugins")
 
 
@@ -36,10 +39,10 @@ class _Hooks:
     """The hooks of one plugin, called past pluggy: those of one alone need no order and no loop."""
 
     def __init__(self, plugin: object, specs: type) -> None:
-        arguments = _hook_arguments(plugin, specs)
-        self.implemented = frozenset(arguments)
-        for name, places in arguments.items():
-            setattr(self, name, _plain_call(getattr(plugin, name), places))
+        found = _find_hooks(plugin, specs)
+        self.implemented = frozenset(found)
+        for hook, (name, places) in found.items():
+            setattr(self, hook, _plain_call(getattr(plugin, name), places))
 
     def can(self, *hooks: str) -> bool:
         """Whether the plugin implements all of these hooks; any other answers None."""
@@ -141,24 +144,26 @@ def _single_manager(plugin: object, specs: type) -> pluggy.PluginManager:
     return manager
 
 
-def _hook_arguments(plugin: object, specs: type) -> _Arguments:
-    """By implemented hook, the places of the arguments that it takes, or None where it takes all in their order.
-
-    Which hooks there are is a matter of the plugin's class, and pluggy takes a millisecond or two to find it out.
-    """
-    known = _known_arguments.setdefault(type(plugin), {})
+def _find_hooks(plugin: object, specs: type) -> _Found:
+    """The hooks that a plugin's class implements, for pluggy takes a millisecond or two to find them out."""
+    known = _known_hooks.setdefault(type(plugin), {})
     if specs not in known:
         callers = _single_manager(plugin, specs).get_hookcallers(plugin) or ()
-        known[specs] = {caller.name: _argument_places(caller) for caller in callers}
+        known[specs] = {caller.name: _implementation(caller, plugin) for caller in callers}
     return known[specs]
 
 
-def _argument_places(caller: pluggy.HookCaller) -> tuple[int, ...] | None:
-    taken, offered = caller.get_hookimpls()[-1].argnames, caller.spec.argnames if caller.spec else ()
-    return None if taken == offered else tuple(offered.index(name) for name in taken)
+def _implementation(caller: pluggy.HookCaller, plugin: object) -> tuple[str, _Places]:
+    found = caller.get_hookimpls()[-1]
+    taken, offered = found.argnames, caller.spec.argnames if caller.spec else ()
+    places = None if taken == offered else tuple(offered.index(name) for name in taken)
+    function = getattr(found.function, "__func__", found.function)
+    members = (member for owner in type(plugin).__mro__ for member in vars(owner).items())
+    names = (name for name, value in members if getattr(value, "__func__", value) is function)
+    return next(names, caller.name), places
 
 
-def _plain_call(function: Callable[..., Any], places: tuple[int, ...] | None) -> Callable[..., Any]:
+def _plain_call(function: Callable[..., Any], places: _Places) -> Callable[..., Any]:
     if places is None:
         return function
     return wraps(function)(lambda *given: function(*[given[place] for place in places]))

@@ -205,8 +205,8 @@ def asked_refund(
     """Of the items of a payment the refund that is asked for: by its own id, else by the merchant's, else the only one.
 
     ``own_id`` and ``reference`` read these of an item. Raises `AmbiguousRefund` where several fit, `NotARefund` where
-    what fits is no refund, and `RefundNotFound` where nothing fits; but `MappingError` where what cannot be read may be
-    what is asked for.
+    what has the id is no refund, and `RefundNotFound` where no refund fits, for one with that reference may still come;
+    but `MappingError` where what cannot be read may be what is asked for.
     """
     read = own_id if query.connector_refund_id else reference
     asked = query.connector_refund_id or query.merchant_refund_id

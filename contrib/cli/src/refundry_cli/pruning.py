@@ -48,6 +48,7 @@ def _prune(
         from refundry_web.audit import prune_entries
         from refundry_web.tables import create_tables
 
-        create_tables(books.database)
+        if not dry_run:
+            create_tables(books.database)
         entries = prune_entries(books.database, books.clock, now - audit, limit=limit, dry_run=dry_run, stop=stop)
         yield f"{entries} entries of the audit trail"

@@ -9,7 +9,7 @@ from functools import partial
 
 import attrs
 from fastapi import Request
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, inspect, select
 
 from refundry.errors import InvalidQuery
 from refundry.policy import Clock
@@ -86,6 +86,8 @@ def prune_entries(
         raise InvalidQuery("the audit trail is deleted up to a moment in the past, with a zone")
     if dry_run:
         with database.reading() as connection:
+            if not inspect(connection).has_table(audit.name):
+                return 0
             query = select(func.count()).select_from(audit).where(audit.c.at < before)
             found = connection.execute(query).scalar_one()
         return found if limit is None else min(found, limit)

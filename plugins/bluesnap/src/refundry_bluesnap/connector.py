@@ -44,6 +44,7 @@ class BlueSnap(Connector):
         "FAIL": FAILED,  # not in the documents of refunds, and expected by hyperswitch-prism
         "PENDING_MERCHANT_REVIEW": MANUAL_REVIEW,  # likewise
     }
+    any_case = True  # as other integrations read them
     refusals = {
         403: (RefundNotFound, "no such transaction, or not for these credentials, their roles or payment_method_type"),
         503: (RateLimited, "ask less often"),
@@ -77,11 +78,9 @@ class BlueSnap(Connector):
             return self._listed(asked, query.connector_transaction_id, kind)
         if fields.required("cardTransactionType").upper() != "REFUND":
             raise NotARefund("this is a transaction of another type: give the refund's own transaction id")
-        word = fields.word("processingInfo", "processingStatus")
         return self.refund(
             fields,
-            word and word.upper(),
-            connector_status=word,  # which other integrations read in either case
+            fields.word("processingInfo", "processingStatus"),
             connector_refund_id=fields.required("transactionId"),
             connector_transaction_id=query.connector_transaction_id,
             merchant_refund_id=fields.text("merchantTransactionId"),
@@ -154,11 +153,9 @@ class BlueSnap(Connector):
         return Request("GET", path, params=params, auth=basic_auth(self.api_username, self.api_password))
 
     def _listed(self, fields: Fields, payment_id: str | None, kind: str | None = None) -> Refund:
-        word = fields.word("refundStatus")
         return self.refund(
             fields,
-            word and word.upper(),
-            connector_status=word,
+            fields.word("refundStatus"),
             connector_refund_id=_own_id(fields),
             connector_transaction_id=payment_id,
             refund_amount=fields.decimal_money("amount", currency=fields.text("currency")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from refundry import errors
 from refundry.auth import bearer_auth
-from refundry.connector import ALWAYS, Connector, Listing, Secrets, setting, signing_secrets
+from refundry.connector import Connector, Listing, Secrets, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Params, Request, Response, url_path
 from refundry.model import ErrorInfo, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -59,9 +59,7 @@ class GoCardless(Connector):
     access_token: str = setting(secret=True, help="Access token, which may be read-only, or a partner's OAuth token")
     webhook_endpoint_secret: Secrets = signing_secrets(help="Secret of the webhook endpoint")
     metadata_key: str | None = setting(
-        default=None,
-        needed_for=ALWAYS,
-        help="Key of a refund's metadata with your own refund id, if it is not the reference",
+        default=None, help="Key of a refund's metadata with your own refund id, if it is not the reference"
     )
 
     @hookimpl

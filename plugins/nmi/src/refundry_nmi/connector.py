@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from refundry import errors
-from refundry.connector import ALWAYS, Connector, Listing, Secrets, one_of, setting, signing_secrets
+from refundry.connector import Connector, Listing, Secrets, one_of, setting, signing_secrets
 from refundry.hookspecs import hookimpl
 from refundry.http import Event, Moment, Params, Request, Response, WireRequest, parse_form
 from refundry.model import ErrorInfo, Money, Refund, RefundEvent, RefundPage, RefundQuery, Window
@@ -72,7 +72,7 @@ class NMI(Connector):
     password: str | None = setting(default=None, secret=True, help="Password that belongs to the user name")
     webhook_signing_key: Secrets = signing_secrets(help="Signing Key of the webhooks")
     currency: str | None = setting(
-        default=None, needed_for=ALWAYS, help="The account's currency (ISO 4217), where answers do not carry it"
+        default=None, help="The account's currency (ISO 4217), where answers do not carry it"
     )
 
     @hookimpl
